@@ -1,0 +1,8 @@
+"""ResNet-8 for small images (option-A shortcuts, 64 features) with a linear classifier."""
+
+model = dict(
+    type='LongTailedClassifier',
+    backbone=dict(type='ResNetCIFAR', depth=8),
+    head=dict(type='LinearHead', in_channels=64),
+    loss=dict(type='CrossEntropyLoss'),
+)

@@ -1,0 +1,12 @@
+"""Balanced knowledge distillation from a CE teacher, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs, batch 128; minutes on a GPU, hours on a CPU."""
+
+_base_ = ['../ce/resnet32_cifar10lt.py']
+
+prerequisites = dict(teacher=dict(config='../ce/resnet32_cifar10lt.py'))
+model = dict(
+    type='BKDClassifier',
+    temperature=2.0,
+    alpha=1.0,
+    beta=0.9999,
+    reweight_start_epoch=160,
+)

@@ -1,0 +1,8 @@
+"""Cross entropy, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs, batch 128; minutes on a GPU, hours on a CPU."""
+
+_base_ = [
+    '../_base_/models/resnet32_cifar.py',
+    '../_base_/datasets/cifar100lt.py',
+    '../_base_/schedules/ldam_200e.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,10 @@
+"""Focal loss (gamma 1), ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs, batch 128; minutes on a GPU, hours on a CPU."""
+
+_base_ = [
+    '../_base_/models/resnet32_cifar.py',
+    '../_base_/datasets/cifar100lt.py',
+    '../_base_/schedules/ldam_200e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(loss=dict(_delete_=True, type='FocalLoss', gamma=1.0))

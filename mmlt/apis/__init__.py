@@ -1,0 +1,1 @@
+"""What the tools call, and a notebook can call too."""

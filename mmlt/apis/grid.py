@@ -1,0 +1,73 @@
+"""Many runs from one command, each in a process of its own."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mmlt.analysis.tables import comparison_table
+from mmlt.apis.config import find_config
+from mmlt.apis.options import parse_options
+from mmlt.apis.stages import Stage
+from mmlt.engine.console import console, say
+from mmlt.errors import UserError
+
+
+def run_grid(
+    configs: list[str], seeds: list[int], jobs: int = 1, precision: str | None = None, options: list[str] | None = None
+) -> list[dict]:
+    """Train every config with every seed through `tools/train.py --resume`.
+
+    A run that fails does not stop the others; all failures are named in the end.
+
+    Args:
+        configs: paths of configs.
+        seeds: training seeds.
+        jobs: runs at a time.
+        precision: instead of the configs'.
+        options: `KEY=VALUE` overrides for every config.
+
+    Returns:
+        The results of every run, in the order of configs, then seeds.
+
+    Raises:
+        UserError: a config does not exist (before anything is trained), or runs failed (after the others are done).
+    """
+    script = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
+    entry = [str(script)] if script.is_file() else ['-m', 'mmlt.apis.main', 'train']
+    if jobs < 1:
+        raise UserError(f'--jobs {jobs}: at least one run at a time is needed.')
+    stages = [
+        Stage(find_config(config), seed, parse_options(options or []), precision) for config in configs for seed in seeds
+    ]
+    waiting = list(stages)
+    running: dict[subprocess.Popen, Stage] = {}
+    failed: list[str] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                stage = waiting.pop(0)
+                command = [sys.executable, *entry, str(stage.path), '--resume', '--seed', str(stage.seed)]
+                command += ['--precision', precision] if precision else []
+                command += ['--cfg-options', *options] if options else []
+                stage.folder.mkdir(parents=True, exist_ok=True)
+                with open(stage.folder / 'console.log', 'a', encoding='utf-8') as log:
+                    running[subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)] = stage
+                say(f'started {stage.name}, seed {stage.seed}: {stage.folder}/console.log')
+            time.sleep(0.5)
+            for process in [process for process in running if process.poll() is not None]:
+                stage = running.pop(process)
+                if process.returncode:
+                    failed.append(f'{stage.name} seed {stage.seed} ({stage.folder}/console.log)')
+                say(f'{"FAILED" if process.returncode else "done"}    {stage.name}, seed {stage.seed}')
+    finally:
+        for process in running:  # interrupted: let each run save and leave
+            process.terminate()
+        for process in running:
+            process.wait()
+    results = [record for stage in stages if (record := stage.finished())]
+    if results:
+        console.print(comparison_table(results))
+    if failed:
+        raise UserError(f'{len(failed)} of {len(stages)} runs failed: {"; ".join(failed)}; run the same command to go on.')
+    return results

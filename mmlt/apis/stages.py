@@ -1,0 +1,148 @@
+"""Prepared runs: a config, its data, its prerequisites, the hash of what it will give, the folder it lives in."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+
+from mmlt.apis.config import (
+    config_name,
+    data_overrides,
+    find_config,
+    hash_of,
+    load_config,
+    outcome_of,
+    overrides_hash,
+)
+from mmlt.engine.device import resolve_precision
+from mmlt.engine.loader import BatchLoader
+from mmlt.engine.loops import build_loader
+from mmlt.errors import UserError
+from mmlt.registry import DATASETS
+
+_built: dict[str, Any] = {}
+
+
+def shared_dataset(cfg: dict) -> Any:
+    """Build a data set once a process, so that teacher and student read it once."""
+    key = json.dumps(cfg, sort_keys=True, default=str)
+    if key not in _built:
+        _built[key] = DATASETS.build(cfg)
+    return _built[key]
+
+
+@dataclass
+class Stage:
+    """One training run, resolved: nothing is trained by making it.
+
+    Args:
+        config: path of the config.
+        seed: the training seed; prerequisites are trained with it too.
+        overrides: config overrides; those of the data hold for the prerequisites.
+        precision: instead of the config's, for the prerequisites too.
+        work_root: folder below which runs lie.
+        work_dir: folder of this run alone.
+    """
+
+    config: str | Path
+    seed: int = 0
+    overrides: dict[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+    work_root: Path = Path('work_dirs')
+    work_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.path = find_config(self.config)
+        self.name = config_name(self.path)
+        self.cfg: Config = load_config(self.path, self.overrides)
+        self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
+        self.prerequisites: dict[str, Stage | Path] = {}
+        for role, needed in (self.cfg.get('prerequisites') or {}).items():
+            if needed.get('checkpoint'):
+                self.prerequisites[role] = Path(needed.checkpoint)
+            else:
+                self.prerequisites[role] = Stage(
+                    self._beside(needed.config), self.seed, data_overrides(self.overrides), self.precision, self.work_root
+                )
+
+    def _beside(self, config: str) -> Path:
+        local = self.path.parent / config
+        return local if local.is_file() else find_config(config)
+
+    @cached_property
+    def loader(self) -> BatchLoader:
+        """The training loader."""
+        cfg = dict(self.cfg.train_dataloader)
+        cfg['dataset'] = shared_dataset(cfg['dataset'])
+        return build_loader(cfg, self.draw_seed, training=True)
+
+    @cached_property
+    def val_loader(self) -> BatchLoader:
+        """The loader of the evaluation while training."""
+        cfg = dict(self.cfg.val_dataloader)
+        cfg['dataset'] = shared_dataset(cfg['dataset'])
+        return build_loader(cfg)
+
+    @property
+    def depth(self) -> int:
+        """0 for a run without prerequisites, 1 for a student of such a run, and so on."""
+        return max((stage.depth + 1 for stage in self.prerequisites.values() if isinstance(stage, Stage)), default=0)
+
+    @property
+    def draw_seed(self) -> int:
+        """Seed of weights, order and augmentation: a student does not repeat its teacher's draws."""
+        depth = self.depth or (1 if self.prerequisites else 0)
+        return int(np.random.SeedSequence((self.seed, depth)).generate_state(1)[0])
+
+    @cached_property
+    def outcome(self) -> dict:
+        """What decides the run's result, as plain data."""
+        from mmlt.files import sha256_of
+
+        needs = {}
+        for role, stage in self.prerequisites.items():
+            if isinstance(stage, Path) and not stage.is_file():
+                raise UserError(f'{self.name} names the checkpoint {stage} as {role}, which is not there.')
+            needs[role] = stage.config_hash if isinstance(stage, Stage) else sha256_of(stage)
+        return outcome_of(self.cfg, self.loader.dataset.fingerprint(), self.seed, get_world_size(), needs)
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of `outcome`."""
+        return hash_of(self.outcome)
+
+    @property
+    def folder(self) -> Path:
+        """`work_dirs/<path below configs>[@<hash of the overrides>]/seed<k>`."""
+        if self.work_dir:
+            return self.work_dir
+        relevant = dict(self.overrides)
+        if self.precision and self.precision != self.cfg_precision():
+            relevant['precision'] = self.precision
+        mark = overrides_hash(relevant)
+        return self.work_root / (self.name + (f'@{mark}' if mark else '')) / f'seed{self.seed}'
+
+    def cfg_precision(self) -> str:
+        """The precision the config itself asks for."""
+        return load_config(self.path, self.overrides).get('precision', 'fp32')
+
+    def finished(self) -> dict | None:
+        """The results of a finished run with this very outcome, in this folder or any other below `work_root`."""
+        own = self.folder / 'results.json'
+        others = [] if self.work_dir else sorted(self.work_root.rglob('seed*/results.json'))
+        for path in [own, *others]:
+            if not path.is_file():
+                continue
+            try:
+                record = json.loads(path.read_text(encoding='utf-8'))
+                checkpoint = path.parent / record['checkpoint']['file']
+            except (ValueError, KeyError, TypeError):
+                continue
+            if record.get('finished') and record.get('config_hash') == self.config_hash and checkpoint.is_file():
+                return {**record, 'folder': str(path.parent)}
+        return None

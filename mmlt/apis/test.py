@@ -1,0 +1,93 @@
+"""Evaluate a checkpoint on a config's test set."""
+
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import get_world_size, is_main_process
+
+from mmlt.analysis.results import write_per_class_csv
+from mmlt.apis.config import config_name, find_config, load_config
+from mmlt.engine.checkpoint import load_checkpoint, load_weights
+from mmlt.engine.device import device_name, resolve_precision, start_processes
+from mmlt.engine.runner import LongTailedRunner
+from mmlt.errors import UserError
+from mmlt.files import sha256_of
+
+
+def test(
+    config: str | Path,
+    checkpoint: str | Path,
+    precision: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    launcher: str = 'none',
+    work_dir: str | Path | None = None,
+) -> dict:
+    """Evaluate `checkpoint` with the model and the test set of `config`.
+
+    Args:
+        config: path of a config, or its path below `configs`.
+        checkpoint: a checkpoint of mmlt.
+        precision: `fp32` or `bf16`; the checkpoint's own by default.
+        overrides: config overrides.
+        launcher: `none`, `pytorch` or `slurm`.
+        work_dir: folder for `per_class.csv`; the checkpoint's by default.
+
+    Returns:
+        config, checkpoint (path and SHA-256), data, precision, device, versions, shot groups, metrics, per-class rows.
+
+    Raises:
+        UserError: the checkpoint is damaged, or has another architecture or number of classes than the config.
+    """
+    start_processes(launcher)
+    path = find_config(config)
+    cfg = load_config(path, overrides)
+    content = load_checkpoint(checkpoint)
+    meta = content['meta']
+    cfg.precision, fallback = resolve_precision(precision or meta.get('precision') or cfg.get('precision', 'fp32'))
+    folder = Path(work_dir or Path(checkpoint).parent)
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
+        cfg.pop(key, None)
+    cfg.pop('val_evaluator', None)
+    cfg.work_dir = str(folder)
+    cfg.experiment_name = f'{path.stem}_test_{time.time_ns()}'
+    cfg.log_level = 'WARNING'
+    cfg.default_hooks = dict.fromkeys(
+        ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+    )
+    cfg.launcher = 'none'  # every rank holds a whole model; the loader and the metric share the images out
+    runner = LongTailedRunner.from_cfg(cfg)
+    classes = len(meta.get('class_counts') or [])
+    if classes and classes != runner.bare_model.num_classes:
+        raise UserError(
+            f'{checkpoint} was trained on {classes} classes and {path.name} has {runner.bare_model.num_classes}: '
+            'use the config it was trained with.'
+        )
+    load_weights(runner.bare_model, content['state_dict'], checkpoint)
+    start = time.perf_counter()
+    metrics = runner.test()
+    seconds = time.perf_counter() - start
+    details = runner.test_loop.evaluator.metrics[0].details
+    dataset = runner.test_loop.dataloader.dataset
+    record = dict(
+        schema=1,
+        config=config_name(path),
+        checkpoint=dict(file=str(checkpoint), sha256=sha256_of(checkpoint), epoch=meta.get('epoch')),
+        overrides={name: str(value) for name, value in (overrides or {}).items()},
+        data=dataset.fingerprint(),
+        precision=cfg.precision,
+        device=device_name(),
+        world_size=get_world_size(),
+        wall_seconds=round(seconds, 1),
+        images_per_s=round(len(dataset) / seconds, 1),
+        versions={**{name: version(name) for name in ('mmengine', 'numpy', 'torch')}, 'python': platform.python_version()},
+        shot_groups=details['shot_groups'],
+        metrics=metrics,
+        per_class=details['per_class'],
+        note=fallback,
+    )
+    if is_main_process():
+        write_per_class_csv(folder / 'per_class.csv', details['per_class'])
+    return record

@@ -1,0 +1,205 @@
+"""Train a config and whatever it needs."""
+
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
+
+from mmlt.analysis.results import write_per_class_csv, write_results
+from mmlt.apis.config import hash_of
+from mmlt.apis.stages import Stage
+from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, load_weights
+from mmlt.engine.console import say, set_log_file
+from mmlt.engine.device import device_name, start_processes
+from mmlt.engine.hooks import peak_memory_mb
+from mmlt.engine.lock import run_lock
+from mmlt.engine.runner import LongTailedRunner
+from mmlt.errors import UserError
+from mmlt.files import sha256_of
+from mmlt.models.classifiers import LongTailedClassifier
+from mmlt.registry import MODELS
+
+PACKAGES = ('mmengine', 'numpy', 'torch', 'torchvision')
+
+
+def train(
+    config: str | Path,
+    seed: int = 0,
+    work_dir: str | Path | None = None,
+    resume: bool = False,
+    precision: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    launcher: str = 'none',
+) -> dict:
+    """Train `config`; what it needs and is not there yet is trained first, what is finished is reused.
+
+    Args:
+        config: path of a config, or its path below `configs`.
+        seed: training seed.
+        work_dir: folder of this run alone; its prerequisites stay below `work_dirs`.
+        resume: go on with an unfinished run in the folder.
+        precision: `fp32` or `bf16` instead of the config's.
+        overrides: `{'train_dataloader.batch_size': 64, ...}`.
+        launcher: `none`, `pytorch` (torchrun) or `slurm`.
+
+    Returns:
+        The content of the run's results.json, and `folder`.
+
+    Raises:
+        UserError: anything the user can put right.
+    """
+    start_processes(launcher)
+    stage = Stage(config, seed, overrides or {}, precision, work_dir=Path(work_dir) if work_dir else None)
+    return run_stage(stage, resume=resume, launcher=launcher)
+
+
+def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed_by: str | None = None) -> dict:
+    """Train one prepared stage, or give back the results of the finished run that equals it.
+
+    Args:
+        stage: the stage.
+        resume: go on with an unfinished run.
+        launcher: as `train`.
+        needed_by: name of the run this one is a prerequisite of: it is then resumed, and waited for, by itself.
+    """
+    teachers = {}
+    for role, needed in stage.prerequisites.items():
+        if isinstance(needed, Stage):
+            result = run_stage(needed, resume=True, launcher=launcher, needed_by=stage.name)
+            teachers[role] = Path(result['folder']) / result['checkpoint']['file']
+        else:
+            teachers[role] = needed
+    with run_lock(stage.folder, wait=needed_by is not None):
+        found = [stage.finished()]
+        broadcast_object_list(found)
+        if found[0]:
+            why = f'needed by {needed_by}' if needed_by else 'nothing to do'
+            say(f'{stage.name}, seed {stage.seed}: finished before in {found[0]["folder"]} ({why})')
+            return found[0]
+        if not resume and checkpoints_of(stage.folder):
+            raise UserError(
+                f'{stage.folder} holds an unfinished or different run: go on with --resume, or choose another --work-dir.'
+            )
+        return run_alone(stage, teachers, resume, launcher, needed_by)
+
+
+def run_alone(
+    stage: Stage, teachers: dict[str, Path], resume: bool, launcher: str, needed_by: str | None = None
+) -> dict:
+    """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
+    outcome = stage.outcome  # before the Runner's own entries come into the config
+    before = set_log_file(stage.folder / 'train.log')
+    runner = build_runner(stage, resume, launcher)
+    prerequisites = {}
+    for role, path in teachers.items():
+        attach(runner.bare_model, role, path)
+        prerequisites[role] = dict(run=str(path.parent), checkpoint_sha256=sha256_of(path))
+    runner.identity = dict(
+        outcome=outcome,
+        teachers={role: item['checkpoint_sha256'] for role, item in prerequisites.items()},
+        config=stage.name,
+        config_hash=stage.config_hash,
+    )
+    data = stage.loader.dataset
+    why = f' (needed by {needed_by})' if needed_by else ''
+    say(f'{stage.name}{why}, seed {stage.seed}: {len(data.labels):,} images of {len(data.metainfo["classes"])} classes, '
+        f'{runner.cfg.train_cfg.max_epochs} epochs, {stage.cfg.precision}, {device_name()}')  # fmt: skip
+    say(f'  folder {stage.folder}')
+    if stage.fallback:
+        say(f'  {stage.fallback}')
+    runner.train()
+    seconds = runner.elapsed()
+    record = results_of(stage, runner, prerequisites, seconds)
+    if is_main_process():
+        write_results(stage.folder, record)
+        metric = runner.val_loop.evaluator.metrics[0]
+        if getattr(metric, 'details', None):
+            write_per_class_csv(stage.folder / 'per_class.csv', metric.details['per_class'])
+        from mmlt.analysis.report import write_report
+
+        write_report(stage.folder)
+    minutes, rest = divmod(round(seconds), 60)
+    say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
+    set_log_file(before)
+    return {**record, 'folder': str(stage.folder)}
+
+
+def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> LongTailedRunner:
+    """The Runner of one stage, its model built and nothing trained."""
+    cfg = stage.cfg
+    if cfg.optim_wrapper.get('type', 'PrecisionOptimWrapper') == 'PrecisionOptimWrapper':
+        cfg.optim_wrapper.precision = cfg.precision
+    cfg.work_dir = str(stage.folder)
+    cfg.experiment_name = f'{Path(stage.name).name}_{time.time_ns()}'
+    cfg.log_level = 'WARNING'
+    cfg.launcher = launcher
+    cfg.resume = resume
+    cfg.seed = stage.seed
+    cfg.randomness = dict(seed=stage.draw_seed)
+    if launcher != 'none' and not torch.cuda.is_available():
+        cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
+    runner = LongTailedRunner.from_cfg(cfg)
+    runner._train_dataloader = stage.loader
+    runner._val_dataloader = stage.val_loader
+    if torch.cuda.is_available() or cfg.precision == 'bf16':
+        runner.model.to(memory_format=torch.channels_last)
+    return runner
+
+
+def load_classifier(path: str | Path) -> LongTailedClassifier:
+    """Rebuild the classifier that a checkpoint describes, through registered names alone, and load its weights."""
+    content = load_checkpoint(path)
+    cfg = dict(content['meta']['model'])
+    model = MODELS.build(cfg)
+    load_weights(model, content['state_dict'], path)
+    model.refresh_class_counts()
+    return model
+
+
+def attach(model: LongTailedClassifier, role: str, path: Path) -> None:
+    """Give a model its prerequisite: a method takes role `x` with its method `attach_x`.
+
+    Raises:
+        UserError: the method knows no such role, or the checkpoint does not fit.
+    """
+    taker = getattr(model, f'attach_{role}', None)
+    if taker is None:
+        raise UserError(f'{type(model).__name__} takes no prerequisite called {role!r}: correct the config.')
+    taker(load_classifier(path))
+
+
+def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:
+    """The content of results.json for a finished run."""
+    last = runner.history[-1]
+    best = max(runner.history, key=lambda record: record['metrics'].get('accuracy/top1', 0.0))
+    selected_on = 'holdout' if getattr(stage.val_loader.dataset, 'split', None) == 'holdout' else 'test'
+    details = getattr(runner.val_loop.evaluator.metrics[0], 'details', None) or {}
+    checkpoint = f'epoch_{runner.max_epochs}.pth'
+    dataset = stage.loader.dataset
+    return dict(
+        schema=1,
+        config=stage.name,
+        config_hash=hash_of(stage.outcome),
+        overrides={name: str(value) for name, value in stage.overrides.items()},
+        seed=stage.seed,
+        precision=stage.cfg.precision,
+        finished=True,
+        wall_seconds=round(seconds, 1),
+        images_per_s=round(runner.max_epochs * len(dataset.labels) / seconds, 1),
+        peak_memory_mb=round(peak_memory_mb()),
+        device=device_name(),
+        world_size=get_world_size(),
+        versions={**{name: version(name) for name in PACKAGES}, 'python': platform.python_version()},
+        data=dataset.fingerprint(),
+        epochs=runner.max_epochs,
+        shot_groups=details.get('shot_groups', {}),
+        last=dict(epoch=last['epoch'], selected_on=None, metrics=last['metrics']),
+        best=dict(epoch=best['epoch'], selected_on=selected_on, metrics=best['metrics']),
+        evaluated_epochs=runner.evaluated_epochs,
+        prerequisites=prerequisites,
+        checkpoint=dict(file=checkpoint, sha256=sha256_of(stage.folder / checkpoint)),
+    )

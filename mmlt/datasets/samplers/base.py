@@ -1,0 +1,150 @@
+"""What all samplers share: the order of an epoch depends on (seed, epoch) alone; each rank takes its share of it."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from mmengine.dist import get_dist_info
+from torch import Tensor
+
+from mmlt.errors import UserError
+
+
+class LabelledDataset(Protocol):
+    """What a sampler asks of a data set: labels int64 (N,), and `metainfo['class_counts']`, one number a class."""
+
+    labels: np.ndarray
+    metainfo: dict
+
+    def __len__(self) -> int: ...
+
+
+class Draws:
+    """Random numbers of one (seed, epoch).
+
+    They are made from the raw 64-bit words of PCG64, which NumPy keeps for ever, so an order is the same in all
+    versions. The seed sequence hashes (seed, epoch): neighbouring seeds and epochs never share a stream.
+
+    Args:
+        seed: at least 0.
+        epoch: at least 0.
+    """
+
+    def __init__(self, seed: int, epoch: int) -> None:
+        self._source = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(epoch,)))
+
+    def words(self, count: int) -> np.ndarray:
+        """`count` random words, uint64."""
+        return self._source.random_raw(count)
+
+    def uniform(self, count: int) -> np.ndarray:
+        """`count` numbers in [0, 1), float64, multiples of 2 ** -53."""
+        return (self.words(count) >> np.uint64(11)) * 2.0**-53
+
+    def permutation(self, count: int) -> np.ndarray:
+        """A permutation of `range(count)`, int64."""
+        return np.argsort(self.words(count), kind='stable')
+
+    def shuffle_within(self, group: np.ndarray) -> np.ndarray:
+        """Positions, int64 (L,), that shuffle a rising `group` (L,) of ids from 0 within each group."""
+        bits = max(int(group[-1]).bit_length(), 1)  # of a key, for the group; the rest are random
+        keys = (group.astype(np.uint64) << np.uint64(64 - bits)) | (self.words(len(group)) >> np.uint64(bits))
+        return np.argsort(keys, kind='stable')
+
+
+class Sampler(torch.utils.data.Sampler):
+    """Base of the samplers: a subclass says in `draw` which images an epoch visits, in which order.
+
+    All ranks compute the same global order and take every world-size-th place of it, so the global order does not
+    depend on their number. Where it does not divide evenly the order is continued from its start.
+
+    Args:
+        dataset: has `labels` int64 (N,) and `metainfo['class_counts']`.
+        seed: at least 0; None (what a runner without a seed passes) is 0.
+        num_samples: draws in an epoch, over all ranks; None for the sampler's own choice (mostly N).
+
+    Raises:
+        UserError: no labels, no image, a negative seed, counts that do not fit the labels, or `num_samples` below 1.
+    """
+
+    def __init__(self, dataset: LabelledDataset, seed: int | None = 0, num_samples: int | None = None) -> None:
+        super().__init__()
+        self.labels, self.class_counts = _labels_and_counts(dataset)
+        if num_samples is not None and num_samples < 1:
+            raise UserError(f'{type(self).__name__}: num_samples must be at least 1, got {num_samples}.')
+        if seed is not None and seed < 0:
+            raise UserError(f'{type(self).__name__}: seed must be at least 0, got {seed}.')
+        self.seed = seed or 0
+        self.num_samples = self.default_length() if num_samples is None else num_samples
+        self.epoch = 0
+        self.rank, self.world_size = get_dist_info()
+
+    def default_length(self) -> int:
+        """Draws in an epoch when `num_samples` is None: the number of images."""
+        return len(self.labels)
+
+    @abstractmethod
+    def draw(self, draws: Draws, epoch: int) -> np.ndarray:
+        """The order of `epoch`, int64 (num_samples,), from `draws`, the random numbers of (seed, epoch)."""
+
+    def epoch_indices(self, epoch: int) -> Tensor:
+        """The global order of an epoch.
+
+        Args:
+            epoch: counted from 0.
+
+        Returns:
+            int64 CPU tensor (num_samples,) of indices into the data set; a function of (seed, epoch) only.
+        """
+        return torch.from_numpy(self.draw(Draws(self.seed, epoch), epoch).astype(np.int64, copy=False))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, counted from 0, that the next `iter` goes through."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices of this rank's share of the epoch that is set."""
+        order = self.epoch_indices(self.epoch)
+        places = torch.arange(self.rank, len(self) * self.world_size, self.world_size) % len(order)
+        return iter(order[places].tolist())
+
+    def __len__(self) -> int:
+        """Draws of this rank in an epoch."""
+        return -(-self.num_samples // self.world_size)
+
+
+class ClassTable:
+    """Images of each class in one array, so that a draw from a class is one look-up.
+
+    Args:
+        labels: (N,) int64.
+        class_counts: (C,) int64, `bincount` of the labels.
+    """
+
+    def __init__(self, labels: np.ndarray, class_counts: np.ndarray) -> None:
+        self.images = np.argsort(labels, kind='stable')  # (N,), class by class
+        self.counts = class_counts
+        self.starts = np.cumsum(class_counts) - class_counts
+        self.classes = np.flatnonzero(class_counts)  # those with an image
+
+    def pick(self, classes: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        """For each class (L,) the image at the share `uniform` (L,), in [0, 1), of its list; int64 (L,)."""
+        counts = self.counts[classes]
+        # A share just below 1 may round up to the count itself.
+        place = np.minimum((uniform * counts).astype(np.int64), counts - 1)
+        return self.images[self.starts[classes] + place]
+
+
+def _labels_and_counts(dataset: LabelledDataset) -> tuple[np.ndarray, np.ndarray]:
+    name = type(dataset).__name__
+    if getattr(dataset, 'labels', None) is None or 'class_counts' not in (getattr(dataset, 'metainfo', None) or {}):
+        raise UserError(f"the data set {name} has no `labels` or no `metainfo['class_counts']`: use one of mmlt's.")
+    labels = np.asarray(dataset.labels, dtype=np.int64)
+    counts = np.asarray(dataset.metainfo['class_counts'], dtype=np.int64)
+    if len(labels) == 0:
+        raise UserError(f'the data set {name} has no image.')
+    if labels.min() < 0 or labels.max() >= len(counts) or (np.bincount(labels, minlength=len(counts)) != counts).any():
+        raise UserError(f"the labels of the data set {name} do not agree with its metainfo['class_counts'].")
+    return labels, counts

@@ -1,0 +1,86 @@
+"""Class-aware sampling: classes in turn, and the images of each class in turn."""
+
+import numpy as np
+
+from mmlt.datasets.samplers.base import ClassTable, Draws, LabelledDataset, Sampler
+from mmlt.errors import UserError
+from mmlt.registry import DATA_SAMPLERS
+
+LENGTHS = ('dataset', 'max_count')
+
+
+@DATA_SAMPLERS.register_module()
+class ClassAwareSampler(Sampler):
+    """Visits the classes in random cycles and takes the next few images of the class at each visit.
+
+    Every cycle visits each class that has an image once, in a new random order. Within a class the images come in
+    random order without replacement; when all have been taken they are shuffled again. Cycles start afresh every epoch.
+
+    Args:
+        dataset: see `Sampler`.
+        seed: see `Sampler`.
+        num_samples: draws in an epoch; None for what `length` says.
+        samples_per_class: consecutive draws from a class at each visit, at least 1.
+        length: `'dataset'`, an epoch has N draws; `'max_count'`, it has C times the images of the largest class, which
+            can be many times N, and is what the decoupling code counts as an epoch. C are the classes with an image.
+
+    Raises:
+        UserError: an unknown `length`, or `samples_per_class` below 1.
+
+    Source: Shen et al., Relay Backpropagation, ECCV 2016, as used by Kang et al. (decoupling), ICLR 2020.
+    """
+
+    def __init__(
+        self,
+        dataset: LabelledDataset,
+        seed: int | None = 0,
+        num_samples: int | None = None,
+        samples_per_class: int = 4,
+        length: str = 'dataset',
+    ) -> None:
+        if length not in LENGTHS:
+            raise UserError(f'ClassAwareSampler: length must be one of {", ".join(LENGTHS)}, got {length!r}.')
+        if samples_per_class < 1:
+            raise UserError(f'ClassAwareSampler: samples_per_class must be at least 1, got {samples_per_class}.')
+        self.length = length
+        self.samples_per_class = samples_per_class
+        super().__init__(dataset, seed, num_samples)
+        self.table = ClassTable(self.labels, self.class_counts)
+
+    def default_length(self) -> int:
+        """What `length` says."""
+        if self.length == 'dataset':
+            return len(self.labels)
+        return int(self.class_counts.max() * np.count_nonzero(self.class_counts))
+
+    def draw(self, draws: Draws, epoch: int) -> np.ndarray:
+        """See `Sampler.draw`."""
+        per_visit, present = self.samples_per_class, self.table.classes
+        num_cycles = -(-self.num_samples // (per_visit * len(present)))
+        cycle = np.repeat(np.arange(num_cycles), len(present))
+        visited = draws.shuffle_within(cycle) - cycle * len(present)  # (num_cycles * K,) places in `present`
+        place = np.repeat(visited, per_visit)[: self.num_samples]
+        # Every class comes once a cycle: this is the how-manieth draw of its class.
+        turn = (np.repeat(cycle, per_visit) * per_visit + np.tile(np.arange(per_visit), len(visited)))[: len(place)]
+        images, starts = self._queues(draws, np.bincount(place, minlength=len(present)))
+        return images[starts[place] + turn]
+
+    def _queues(self, draws: Draws, needed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each class with an image enough permutations of its images, one after another.
+
+        Args:
+            draws: the random numbers of the epoch.
+            needed: (K,) draws from each class.
+
+        Returns:
+            images: (Q,) indices, the queue of one class behind that of another.
+            starts: (K,) where each queue starts.
+        """
+        counts = self.class_counts[self.table.classes]
+        rounds = -(-needed // counts)  # (K,)
+        sizes = np.repeat(counts, rounds)  # one entry a permutation
+        group = np.repeat(np.arange(len(sizes)), sizes)
+        first_image = np.repeat(np.repeat(self.table.starts[self.table.classes], rounds), sizes)
+        within = draws.shuffle_within(group) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        queue_sizes = counts * rounds
+        return self.table.images[first_image + within], np.cumsum(queue_sizes) - queue_sizes

@@ -1,0 +1,17 @@
+"""How a run goes: runner, loops, hooks, precision, safe checkpoints."""
+
+from mmlt.engine.hooks import CheckpointHook, ClassCountsHook, ProgressHook, QuietRuntimeInfoHook
+from mmlt.engine.loops import EpochTrainLoop, EvalLoop
+from mmlt.engine.optim_wrapper import PrecisionOptimWrapper
+from mmlt.engine.runner import LongTailedRunner
+
+__all__ = [
+    'CheckpointHook',
+    'ClassCountsHook',
+    'EpochTrainLoop',
+    'EvalLoop',
+    'LongTailedRunner',
+    'PrecisionOptimWrapper',
+    'ProgressHook',
+    'QuietRuntimeInfoHook',
+]

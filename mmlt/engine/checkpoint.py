@@ -1,0 +1,149 @@
+"""Checkpoints that hold plain data, are whole or absent, and tell when they are damaged."""
+
+import hashlib
+import json
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+
+from mmlt.errors import UserError
+from mmlt.files import atomic_write
+
+FORMAT = 1
+
+
+def plain(value: Any) -> Any:
+    """`value` as builtins and tensors alone: what a bare `torch.load` opens without trusting anything."""
+    if isinstance(value, torch.Tensor) or value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, dict):
+        return {(key if type(key) is int else str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(item) for item in value]
+    if hasattr(value, 'item') and getattr(value, 'ndim', 1) == 0:
+        return value.item()
+    if hasattr(value, 'tolist'):
+        return value.tolist()
+    return str(value)
+
+
+def _leaves(value: Any, path: str = '') -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key in sorted(value, key=str):
+            yield from _leaves(value[key], f'{path}/{key}')
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _leaves(item, f'{path}/{place}')
+    else:
+        yield path, value
+
+
+def content_sha256(content: dict) -> str:
+    """SHA-256 over every name, tensor and number in `content`, apart from the checksum itself."""
+    digest = hashlib.sha256()
+    for path, value in _leaves({key: item for key, item in content.items() if key != 'sha256'}):
+        digest.update(path.encode())
+        if isinstance(value, torch.Tensor):
+            digest.update(f'{value.dtype}{tuple(value.shape)}'.encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        else:
+            digest.update(json.dumps(value).encode())
+    return digest.hexdigest()
+
+
+def save_checkpoint(path: str | Path, content: dict) -> Path:
+    """Write `content` (tensors and plain data) with a checksum, synced and renamed into place.
+
+    Raises:
+        UserError: the file cannot be written, for instance because the disk is full; older files are untouched.
+    """
+    content = plain({**content, 'format': FORMAT})
+    content['sha256'] = content_sha256(content)
+    try:
+        return atomic_write(path, lambda file: torch.save(content, file))
+    except (OSError, RuntimeError) as error:
+        raise UserError(f'cannot write the checkpoint {path}: {error}; free some space or choose another --work-dir.') from error
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint onto the CPU; nothing in it is executed.
+
+    Raises:
+        UserError: it is missing, damaged, holds more than plain data, or is no checkpoint of mmlt.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'there is no checkpoint {path}: check the path.')
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        if not zipfile.is_zipfile(path):
+            raise UserError(f'the checkpoint {path} is damaged or no checkpoint at all: use another one.') from error
+        raise UserError(
+            f'the checkpoint {path} holds more than plain data and is not loaded, since that could run code.'
+        ) from error
+    except Exception as error:  # a damaged archive fails in many ways
+        raise UserError(f'the checkpoint {path} is damaged ({type(error).__name__}): use another one.') from error
+    if not isinstance(content, dict) or 'state_dict' not in content or content.get('format') != FORMAT:
+        raise UserError(f'{path} is not a checkpoint of mmlt: foreign weights go through tools/convert_weights.py.')
+    if content.get('sha256') != content_sha256(content):
+        raise UserError(f'the checkpoint {path} is damaged (its checksum differs): use another one.')
+    return content
+
+
+def checkpoints_of(folder: str | Path) -> list[Path]:
+    """The resumable checkpoints of a run, newest first."""
+    found = []
+    for path in Path(folder).glob('epoch_*.pth'):
+        if match := re.fullmatch(r'epoch_(\d+)(?:_step_(\d+))?\.pth', path.name):
+            found.append((int(match[1]), int(match[2] or 0), path))
+    return [path for *_, path in sorted(found, reverse=True)]
+
+
+def latest_checkpoint(folder: str | Path) -> tuple[Path, dict] | None:
+    """The newest readable checkpoint of a run and its content; an unreadable one is skipped with a warning."""
+    for path in checkpoints_of(folder):
+        try:
+            return path, load_checkpoint(path)
+        except UserError as error:
+            print_log(f'skipped: {error}', logger='current', level=30)
+    return None
+
+
+def prune(folder: str | Path, keep: int) -> None:
+    """Delete all but the newest `keep` resumable checkpoints; call it after the newest is safe."""
+    for path in checkpoints_of(folder)[keep:]:
+        os.unlink(path)
+
+
+def load_weights(model: torch.nn.Module, state_dict: dict, source: str | Path) -> None:
+    """Put weights into a model, every name and shape agreeing.
+
+    Raises:
+        UserError: the weights are another architecture's; the first differing layers are named.
+    """
+    own = model.state_dict()
+    missing = sorted(own.keys() - state_dict.keys())
+    foreign = sorted(state_dict.keys() - own.keys())
+    shapes = [
+        f'{name} is {tuple(state_dict[name].shape)} there and {tuple(own[name].shape)} here'
+        for name in own.keys() & state_dict.keys()
+        if own[name].shape != state_dict[name].shape
+    ]
+    parts = []
+    if shapes:
+        parts.append('; '.join(sorted(shapes)[:3]))
+    if missing:
+        parts.append(f'it lacks {", ".join(missing[:3])}' + (f' and {len(missing) - 3} more' if len(missing) > 3 else ''))
+    if foreign:
+        parts.append(f'unknown here: {", ".join(foreign[:3])}' + (f' and {len(foreign) - 3} more' if len(foreign) > 3 else ''))
+    if parts:
+        raise UserError(f'{source} does not fit the config\'s model: {"; ".join(parts)}.')
+    model.load_state_dict(state_dict)

@@ -1,0 +1,163 @@
+"""The training and evaluation loops."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from mmengine.dist import all_reduce_params, get_rank, get_world_size
+from mmengine.runner import BaseLoop
+
+from mmlt.engine.device import autocast
+from mmlt.engine.loader import BatchLoader
+from mmlt.registry import DATA_SAMPLERS, DATASETS, LOOPS
+
+
+def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False) -> BatchLoader:
+    """Build a `BatchLoader` from a config of `batch_size`, `dataset`, optional `sampler`, `num_workers`, `drop_last`.
+
+    Args:
+        cfg: the config, or a loader, which is given back.
+        seed: of the sampler.
+        training: shuffle where the config names no sampler.
+    """
+    if isinstance(cfg, BatchLoader):
+        return cfg
+    cfg = dict(cfg)
+    dataset = cfg['dataset']
+    if isinstance(dataset, dict):
+        dataset = DATASETS.build(dataset)
+    sampler = cfg.get('sampler') or dict(type='ShuffleSampler' if training else 'SequentialSampler')
+    return BatchLoader(
+        dataset,
+        DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed)),
+        cfg['batch_size'],
+        cfg.get('num_workers', 0),
+        cfg.get('drop_last', False),
+    )
+
+
+def is_due(epoch: int, max_epochs: int, interval: int, last: float) -> bool:
+    """Whether the model is evaluated after `epoch` epochs: every `interval`, and each one of the last part `last`."""
+    return epoch % interval == 0 or epoch > max_epochs - math.ceil(max_epochs * last) or epoch == max_epochs
+
+
+@LOOPS.register_module()
+class EpochTrainLoop(BaseLoop):
+    """Train for a number of epochs; resumes at any step of any epoch.
+
+    Args:
+        runner: the runner.
+        dataloader: config of the training loader.
+        max_epochs: number of epochs.
+        val_interval: epochs between two evaluations.
+        val_last: part of the epochs, at the end, that is evaluated each time.
+    """
+
+    def __init__(
+        self,
+        runner,  # noqa: ANN001
+        dataloader: BatchLoader | dict,
+        max_epochs: int,
+        val_interval: int = 10,
+        val_last: float = 0.1,
+    ) -> None:
+        super().__init__(runner, build_loader(dataloader, runner.draw_seed, training=True))
+        self.max_epochs = max_epochs
+        self.max_iters = max_epochs * len(self.dataloader)
+        self.val_interval = val_interval
+        self.val_last = val_last
+        self.val_begin = 1
+        self.epoch = 0
+        self.step = 0  # steps done in this epoch
+        self.stop_training = False  # MMEngine's EarlyStoppingHook sets it
+
+    @property
+    def iter(self) -> int:
+        """Steps done since the beginning of training."""
+        return self.epoch * len(self.dataloader) + self.step
+
+    def _is_due(self) -> bool:
+        return self.runner.val_loop is not None and is_due(self.epoch, self.max_epochs, self.val_interval, self.val_last)
+
+    def _evaluate_if_due(self) -> None:
+        if self.epoch and self._is_due() and self.epoch not in self.runner.evaluated_epochs:
+            self.runner.record_evaluation(self.epoch, self.runner.val_loop.run())
+
+    def run(self) -> torch.nn.Module:
+        """Train to the end; an evaluation that a resumed checkpoint still owes comes first."""
+        self.runner.call_hook('before_train')
+        if self.step == 0:
+            self._evaluate_if_due()
+        while self.epoch < self.max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._evaluate_if_due()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_epoch(self) -> None:
+        """One epoch, or what is left of it."""
+        runner = self.runner
+        runner.bare_model.set_epoch(self.epoch)
+        runner.call_hook('before_train_epoch')
+        runner.model.train()
+        self.dataloader.set_position(self.epoch, self.step)
+        for batch in self.dataloader:
+            self.run_iter(batch)
+        if get_world_size() > 1:
+            all_reduce_params([b for b in runner.bare_model.buffers() if b.is_floating_point()], op='mean')
+        runner.call_hook('after_train_epoch')
+        self.epoch, self.step = self.epoch + 1, 0
+
+    def run_iter(self, batch) -> None:  # noqa: ANN001
+        """One step: its random numbers (dropout and the like) are a function of seed, step and rank."""
+        runner = self.runner
+        torch.manual_seed(runner.draw_seed + self.iter * get_world_size() + get_rank())
+        runner.call_hook('before_train_iter', batch_idx=self.step, data_batch=batch)
+        outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
+        runner.watch.add(outputs, self.iter)
+        runner.call_hook('after_train_iter', batch_idx=self.step, data_batch=batch, outputs=outputs)
+        self.step += 1
+        runner.stop_if_asked()
+
+
+@LOOPS.register_module()
+class EvalLoop(BaseLoop):
+    """Evaluate in large batches; shot groups come from the counts the model was trained on.
+
+    Args:
+        runner: the runner.
+        dataloader: config of the loader.
+        evaluator: config of the metric or metrics.
+    """
+
+    def __init__(self, runner, dataloader: BatchLoader | dict, evaluator) -> None:  # noqa: ANN001
+        super().__init__(runner, build_loader(dataloader))
+        self.evaluator = runner.build_evaluator(evaluator)
+
+    @torch.inference_mode()
+    def batches(self) -> Iterator[list[dict]]:
+        """The model's records, batch by batch."""
+        model = self.runner.bare_model
+        model.eval()
+        for batch in self.dataloader:
+            with autocast(self.runner.precision):
+                yield model.val_step(batch)
+
+    def run(self) -> dict[str, float]:
+        """Evaluate once.
+
+        Returns:
+            The metrics by name.
+        """
+        runner = self.runner
+        kind = 'val' if self is runner._val_loop else 'test'
+        runner.call_hook(f'before_{kind}')
+        dataset = self.dataloader.dataset
+        counts = runner.bare_model.class_counts.tolist()
+        self.evaluator.dataset_meta = {**dataset.metainfo, 'class_counts': counts}
+        for records in self.batches():
+            self.evaluator.process(data_samples=records, data_batch=None)
+        metrics = self.evaluator.evaluate(len(dataset))
+        runner.call_hook(f'after_{kind}_epoch', metrics=metrics)
+        runner.call_hook(f'after_{kind}')
+        return metrics

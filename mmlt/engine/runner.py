@@ -1,0 +1,201 @@
+"""MMEngine's Runner with safe checkpoints, exact resume and a record of its evaluations."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import barrier, is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmlt.engine.checkpoint import latest_checkpoint, load_weights, plain, prune, save_checkpoint
+from mmlt.engine.console import say
+from mmlt.engine.watch import LossWatch
+from mmlt.errors import UserError
+from mmlt.registry import RUNNERS
+
+
+@RUNNERS.register_module()
+class LongTailedRunner(Runner):
+    """The Runner of mmlt; built with `from_cfg` from a config that `mmlt.apis` prepared.
+
+    Attributes:
+        identity: what a checkpoint must agree with to be resumed: config hash, its components, teachers' SHA-256.
+        history: one record `{epoch, metrics}` for each evaluation so far.
+        draw_seed: seed of the sampler, the augmentation and dropout.
+        precision: `fp32` or `bf16`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.watch = LossWatch()
+        self.history: list[dict] = []
+        self.identity: dict = {}
+        self._signal: int | None = None
+        self._elapsed = 0.0
+        self._started = time.perf_counter()
+        super().__init__(*args, **kwargs)
+
+    @property
+    def draw_seed(self) -> int:
+        """Seed of everything drawn while training."""
+        return int(self.seed)
+
+    @property
+    def precision(self) -> str:
+        """`fp32` or `bf16`."""
+        return self.cfg.get('precision', 'fp32')
+
+    def elapsed(self) -> float:
+        """Seconds of this run, those before a resume included."""
+        return self._elapsed + time.perf_counter() - self._started
+
+    @property
+    def bare_model(self) -> torch.nn.Module:
+        """The model, without a distributed wrapper."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    @property
+    def evaluated_epochs(self) -> list[int]:
+        """Epochs (from 1) whose evaluation is known."""
+        return [record['epoch'] for record in self.history]
+
+    def _log_env(self, env_cfg: dict) -> None:
+        """The environment stands in results.json."""
+
+    def get_hooks_info(self) -> str:
+        """Not worth a page of output."""
+        return ''
+
+    def record_evaluation(self, epoch: int, metrics: dict[str, float]) -> None:
+        """Keep an evaluation's metrics; keep the weights too where they are the best so far."""
+        before = [record['metrics']['accuracy/top1'] for record in self.history if 'accuracy/top1' in record['metrics']]
+        self.history.append(dict(epoch=epoch, metrics=dict(metrics)))
+        top1 = metrics.get('accuracy/top1')
+        if is_main_process() and top1 is not None and top1 > max(before, default=float('-inf')):
+            save_checkpoint(Path(self.work_dir) / 'best.pth', self.content(epoch, 0, weights_only=True))
+
+    def content(self, epoch: int, step: int, weights_only: bool = False) -> dict:
+        """What a checkpoint holds after `epoch` whole epochs and `step` steps.
+
+        Args:
+            epoch: epochs done.
+            step: steps done in the next epoch.
+            weights_only: leave out what only resuming needs.
+        """
+        content = dict(
+            state_dict={name: value.detach().cpu() for name, value in self.bare_model.state_dict().items()},
+            meta=dict(
+                epoch=epoch,
+                step=step,
+                seed=self.cfg.get('seed'),
+                classes=list(self.train_loop.dataloader.dataset.metainfo['classes']),
+                class_counts=self.bare_model.class_counts.tolist(),
+                model=plain(self.cfg.model.to_dict()),
+                precision=self.precision,
+                elapsed=self.elapsed(),
+                history=self.history,
+                **self.identity,
+            ),
+        )
+        if not weights_only:
+            content['optimizer'] = self.optim_wrapper.state_dict()
+            content['param_schedulers'] = [
+                {key: value for key, value in scheduler.state_dict().items() if type(value) in (int, float)}
+                for scheduler in self.param_schedulers or []
+            ]
+        return content
+
+    def save_run(self, epoch: int, step: int, keep: int = 2) -> None:
+        """Write a resumable checkpoint, then delete older ones; refuses after a loss that was not finite."""
+        self.watch.fetch(len(self.train_loop.dataloader))
+        if is_main_process():
+            name = f'epoch_{epoch}.pth' if step == 0 else f'epoch_{epoch}_step_{step}.pth'
+            save_checkpoint(Path(self.work_dir) / name, self.content(epoch, step))
+            prune(self.work_dir, keep)
+        barrier()
+
+    def load_or_resume(self) -> None:
+        """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh."""
+        if not self._resume or self._has_loaded:
+            return
+        self._has_loaded = True
+        found = latest_checkpoint(self.work_dir)
+        if found is None:
+            return
+        path, content = found
+        meta = content['meta']
+        for key, value in self.identity.items():
+            if meta.get(key) != plain(value):
+                raise UserError(
+                    f'cannot resume from {path}: {changed(meta.get(key), plain(value), key)}; '
+                    'train into another --work-dir, or restore the config.'
+                )
+        load_weights(self.bare_model, content['state_dict'], path)
+        self.bare_model.refresh_class_counts()
+        self.optim_wrapper.load_state_dict(content['optimizer'])
+        for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
+            scheduler.load_state_dict(state)
+        self.history, self._elapsed = meta['history'], meta['elapsed']
+        self.train_loop.epoch, self.train_loop.step = meta['epoch'], meta['step']
+        say(f'resumed after epoch {meta["epoch"]}' + (f', step {meta["step"]}' if meta['step'] else '') + f' from {path}')
+
+    def train(self) -> torch.nn.Module:
+        """Train; Ctrl-C and SIGTERM finish the step, save and leave."""
+        previous = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                previous[number] = signal.signal(number, self._note_signal)
+        except ValueError:  # not in the main thread: leave the signals alone
+            previous = {}
+        try:
+            return super().train()
+        finally:
+            for hook in self.hooks:
+                if hasattr(hook, 'close'):
+                    hook.close()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _note_signal(self, number: int, frame: object) -> None:
+        if self._signal is not None:
+            sys.exit(128 + number)
+        self._signal = number
+        say('stopping after this step; once more leaves at once.')
+
+    def asked_to_stop(self) -> bool:
+        """Whether a signal came, to this rank or to any other."""
+        if not torch.distributed.is_initialized():
+            return self._signal is not None
+        flag = torch.tensor([self._signal or 0], device=self.bare_model.class_counts.device)
+        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
+        self._signal = int(flag) or None
+        return self._signal is not None
+
+    def stop_if_asked(self) -> None:
+        """After a step inside an epoch: save and leave if a signal came (several ranks agree on it now and then)."""
+        loop = self.train_loop
+        alone = not torch.distributed.is_initialized()
+        if loop.step < len(loop.dataloader) and (alone or loop.step % 16 == 0) and self.asked_to_stop():
+            self.save_run(loop.epoch, loop.step)
+            self.leave(f'epoch {loop.epoch + 1}, step {loop.step}')
+
+    def leave(self, saved: str) -> None:
+        """End the process with the signal's exit code."""
+        say(f'saved {saved}; --resume goes on from there.')
+        sys.exit(128 + self._signal)
+
+
+def changed(before: Any, now: Any, path: str) -> str:
+    """The first difference between two plain structures, in words."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
+                return changed(before.get(key), now.get(key), f'{path}.{key}')
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for place, (old, new) in enumerate(zip(before, now, strict=True)):
+            if old != new:
+                return changed(old, new, f'{path}[{place}]')
+    return f'{path} was {before!r} and is now {now!r}'

@@ -1,0 +1,45 @@
+"""Running means of the losses, kept on the device until somebody asks."""
+
+import torch
+
+from mmlt.errors import UserError
+
+
+class LossWatch:
+    """Add up the losses of each step without waiting for the device; notice the first that is not finite."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, torch.Tensor] = {}
+        self._steps = 0
+        self._bad: torch.Tensor | None = None
+        self._bad_base = 0
+
+    def add(self, losses: dict[str, torch.Tensor], step: int) -> None:
+        """Take in one step's losses (scalars by name; `loss` is their sum)."""
+        for name, value in losses.items():
+            value = value.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value.float().clone()
+        self._steps += 1
+        total = losses['loss'].detach()
+        here = torch.where(torch.isfinite(total), torch.inf, float(step))  # float64 is not needed below 2^24 steps
+        self._bad = here if self._bad is None else torch.minimum(self._bad, here)
+
+    def fetch(self, steps_per_epoch: int) -> dict[str, float]:
+        """Means since the last fetch, in one transfer.
+
+        Raises:
+            UserError: a loss was NaN or infinite; the first such step is named.
+        """
+        if not self._steps:
+            return {}
+        names = list(self._sums)
+        *sums, bad = torch.stack([*self._sums.values(), self._bad.to(self._sums[names[0]])]).tolist()
+        if bad != float('inf'):
+            epoch, step = divmod(int(bad), steps_per_epoch)
+            raise UserError(
+                f'the loss became NaN or infinite in epoch {epoch + 1}, step {step + 1}: lower the learning rate '
+                '(optim_wrapper.optimizer.lr) or train in fp32; no checkpoint was written after it.'
+            )
+        means = {name: total / self._steps for name, total in zip(names, sums, strict=True)}
+        self._sums, self._steps = {}, 0
+        return means

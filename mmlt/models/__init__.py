@@ -1,0 +1,1 @@
+"""Losses, backbones, heads and classifiers; the registry imports the parts when a name is first looked up."""

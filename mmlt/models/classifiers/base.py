@@ -1,0 +1,119 @@
+"""The classifier every method starts from: a backbone, a head and a loss."""
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmlt.errors import UserError
+from mmlt.models.backbones.pooling import pool_features
+from mmlt.models.heads import Outputs
+from mmlt.models.losses.reweighting import ClassReweighting
+from mmlt.registry import MODELS
+
+
+@MODELS.register_module()
+class LongTailedClassifier(BaseModel):
+    """Backbone, optional neck, head; trained with one loss of `(logits, target, class_counts, class_weights)`.
+
+    Args:
+        backbone: config of any backbone of mmlt, mmpretrain or timm (`TIMMBackbone`).
+        head: config of a head with `num_classes`.
+        loss: config of the loss.
+        neck: config of a neck between the two; without one a feature map is averaged over its places.
+        reweighting: keywords of `ClassReweighting` (`beta`, `start_epoch`): class weights for the loss, deferred if wanted.
+        data_preprocessor: config of the preprocessor.
+
+    Attributes:
+        class_counts: int64 buffer (K,): images a class in the training set, handed over before the run and kept in every
+            checkpoint.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        loss: dict | None = None,
+        neck: dict | None = None,
+        reweighting: dict | None = None,
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=MODELS.build(data_preprocessor) if data_preprocessor else None)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck) if neck else None
+        self.head = MODELS.build(head)
+        self.loss = MODELS.build(loss or dict(type='CrossEntropyLoss'))
+        self.reweighting = ClassReweighting(self.num_classes, **reweighting) if reweighting else None
+        self.register_buffer('class_counts', torch.zeros(self.num_classes, dtype=torch.int64))
+
+    @property
+    def num_classes(self) -> int:
+        """Number K of classes."""
+        return self.head.num_classes
+
+    def set_class_counts(self, class_counts: list[int]) -> None:
+        """Take over the training set's counts.
+
+        Raises:
+            UserError: the head has another number of classes than the data.
+        """
+        if len(class_counts) != self.num_classes:
+            raise UserError(
+                f'the head has {self.num_classes} classes but the training set {len(class_counts)}: '
+                f'set model.head.num_classes={len(class_counts)}.'
+            )
+        self.class_counts.copy_(torch.as_tensor(class_counts))
+        self.refresh_class_counts()
+
+    def refresh_class_counts(self) -> None:
+        """Hand the buffer's counts on to every part that keeps weights of its own (after loading a checkpoint too)."""
+        for module in self.modules():
+            if isinstance(module, ClassReweighting):
+                module.set_class_counts(self.class_counts)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell every part with a schedule which epoch (from 0) begins."""
+        for module in self.modules():
+            if module is not self and hasattr(module, 'set_epoch'):
+                module.set_epoch(epoch)
+
+    def outputs(self, images: Tensor) -> Outputs:
+        """Features (B, C) and logits (B, K) of normalised images (B, 3, H, W)."""
+        features = self.backbone(images)
+        features = pool_features(self.neck(features) if self.neck else features)
+        return Outputs(features, self.head(features))
+
+    def classification_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of these logits (scalar), class-weighted where the config says so."""
+        weights = self.reweighting.weights if self.reweighting else None
+        return self.loss(logits, target, self.class_counts, weights)
+
+    def losses(self, images: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The training losses, a dict of scalars whose names contain `loss`; they are summed. Methods override this."""
+        return {'loss_cls': self.classification_loss(self.outputs(images).logits, target)}
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        indices: Tensor | None = None,
+        keys: Tensor | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
+        """MMEngine's three modes on a preprocessed `Batch`.
+
+        Args:
+            images: normalised, float (B, C, H, W).
+            labels: int64 (B,).
+            indices: place of each image in its data set, int64 (B,).
+            keys: identities of the draws, int64 (B,); not used here.
+            mode: `tensor` gives logits (B, K); `loss` a dict of scalars; `predict` one record
+                `[dict(logits, target, indices)]` for the whole batch, logits in float32.
+        """
+        if mode == 'loss':
+            return self.losses(images, labels)
+        logits = self.outputs(images).logits
+        if mode == 'tensor':
+            return logits
+        if mode == 'predict':
+            return [dict(logits=logits.float(), target=labels, indices=indices)]
+        raise ValueError(f'mode is tensor, loss or predict, not {mode!r}.')

@@ -1,0 +1,48 @@
+"""Heads that turn a feature vector into logits."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmlt.registry import MODELS
+
+
+@MODELS.register_module()
+class LinearHead(nn.Linear):
+    """A linear classifier, its weight drawn from Kaiming's normal distribution as in the LDAM recipe.
+
+    Args:
+        in_channels: size C of the feature vector.
+        num_classes: number K of classes.
+        bias: whether each class has a bias.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, bias: bool = True) -> None:
+        super().__init__(in_channels, num_classes, bias)
+        self.num_classes = num_classes
+        nn.init.kaiming_normal_(self.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (B, C) to logits (B, K)."""
+        return super().forward(features)
+
+
+@MODELS.register_module()
+class CosineHead(nn.Module):
+    """`scale` times the cosine between feature and class weight; no bias.
+
+    Args:
+        in_channels: size C of the feature vector.
+        num_classes: number K of classes.
+        scale: factor on the cosine. Leave it 1 where the loss scales (LDAM), never scale twice.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, scale: float = 1.0) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.scale = scale
+        self.weight = nn.Parameter(F.normalize(torch.empty(num_classes, in_channels).uniform_(-1, 1), dim=1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (B, C) to scaled cosines (B, K) in [-scale, scale]."""
+        return self.scale * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))

@@ -1,0 +1,26 @@
+"""The mathematics of the losses: pure functions on tensors (registered classes: `modules` and `reweighting`)."""
+
+from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
+from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
+from mmlt.models.losses.distillation import balanced_distillation_loss, distillation_loss
+from mmlt.models.losses.equalization import seql_loss
+from mmlt.models.losses.label_aware_smoothing import label_aware_smoothing_loss, smoothing_factors
+from mmlt.models.losses.ldam import ldam_loss, ldam_margins
+from mmlt.models.losses.prior_adjusted import balanced_softmax_loss, cdt_loss, logit_adjusted_loss, vs_loss
+
+__all__ = [
+    'balanced_distillation_loss',
+    'balanced_sigmoid_loss',
+    'balanced_softmax_loss',
+    'cdt_loss',
+    'cross_entropy_loss',
+    'distillation_loss',
+    'focal_loss',
+    'label_aware_smoothing_loss',
+    'ldam_loss',
+    'ldam_margins',
+    'logit_adjusted_loss',
+    'seql_loss',
+    'smoothing_factors',
+    'vs_loss',
+]

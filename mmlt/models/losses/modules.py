@@ -1,0 +1,239 @@
+"""The losses as parts a config names; each is called with `(logits, target, class_counts, class_weights=None)`.
+
+Shapes are those of the functions: logits (B, C), target (B,) int64, class_counts (C,), class_weights (C,) or None; the
+result is a scalar. Only `BalancedSigmoidLoss` differs in its target.
+"""
+
+from torch import Tensor, nn
+
+from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
+from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
+from mmlt.models.losses.equalization import seql_loss
+from mmlt.models.losses.inputs import class_vector, widen
+from mmlt.models.losses.label_aware_smoothing import label_aware_smoothing_loss
+from mmlt.models.losses.ldam import ldam_loss
+from mmlt.models.losses.prior_adjusted import balanced_softmax_loss, cdt_loss, logit_adjusted_loss, vs_loss
+from mmlt.registry import MODELS
+
+
+@MODELS.register_module()
+class CrossEntropyLoss(nn.Module):
+    """See `mmlt.models.losses.cross_entropy_loss`; `class_counts` plays no part."""
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch."""
+        return cross_entropy_loss(logits, target, class_weights)
+
+
+@MODELS.register_module()
+class FocalLoss(nn.Module):
+    """See `mmlt.models.losses.focal_loss`; `class_counts` plays no part.
+
+    Args:
+        gamma: focusing exponent, at least 0.
+    """
+
+    def __init__(self, gamma: float = 1.0) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch."""
+        return focal_loss(logits, target, self.gamma, class_weights)
+
+
+@MODELS.register_module()
+class BalancedSoftmaxLoss(nn.Module):
+    """See `mmlt.models.losses.balanced_softmax_loss`."""
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch."""
+        return balanced_softmax_loss(logits, target, class_counts, class_weights)
+
+
+@MODELS.register_module()
+class LogitAdjustedLoss(nn.Module):
+    """See `mmlt.models.losses.logit_adjusted_loss`.
+
+    Args:
+        tau: strength of the prior.
+    """
+
+    def __init__(self, tau: float = 1.0) -> None:
+        super().__init__()
+        self.tau = tau
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch."""
+        return logit_adjusted_loss(logits, target, class_counts, self.tau, class_weights)
+
+
+@MODELS.register_module()
+class LDAMLoss(nn.Module):
+    """See `mmlt.models.losses.ldam_loss`; the logits must be plain cosines, the scale is applied here.
+
+    Args:
+        max_margin: margin of the smallest class.
+        scale: inverse temperature of the softmax.
+    """
+
+    def __init__(self, max_margin: float = 0.5, scale: float = 30.0) -> None:
+        super().__init__()
+        self.max_margin = max_margin
+        self.scale = scale
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch."""
+        return ldam_loss(logits, target, class_counts, self.max_margin, self.scale, class_weights)
+
+
+@MODELS.register_module()
+class LabelAwareSmoothingLoss(nn.Module):
+    """See `mmlt.models.losses.label_aware_smoothing_loss`; the defaults are MiSLAS's for CIFAR-100-LT, ratio 100.
+
+    Args:
+        head: smoothing of the largest class.
+        tail: smoothing of the smallest class.
+    """
+
+    def __init__(self, head: float = 0.4, tail: float = 0.1) -> None:
+        super().__init__()
+        self.head = head
+        self.tail = tail
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch."""
+        return label_aware_smoothing_loss(logits, target, class_counts, self.head, self.tail, class_weights)
+
+
+@MODELS.register_module()
+class VSLoss(nn.Module):
+    """See `mmlt.models.losses.vs_loss`.
+
+    Args:
+        gamma: exponent of the multiplicative term.
+        tau: strength of the additive term.
+    """
+
+    def __init__(self, gamma: float = 0.15, tau: float = 1.0) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.tau = tau
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch."""
+        return vs_loss(logits, target, class_counts, self.gamma, self.tau, class_weights)
+
+
+@MODELS.register_module()
+class CDTLoss(nn.Module):
+    """See `mmlt.models.losses.cdt_loss`.
+
+    Args:
+        gamma: exponent of the temperatures.
+    """
+
+    def __init__(self, gamma: float = 0.2) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch."""
+        return cdt_loss(logits, target, class_counts, self.gamma, class_weights)
+
+
+@MODELS.register_module()
+class SEQLLoss(nn.Module):
+    """See `mmlt.models.losses.seql_loss`.
+
+    Args:
+        gamma: probability that a rare class is left out of another class's softmax.
+        threshold: share of the training images below which a class is rare.
+    """
+
+    def __init__(self, gamma: float = 0.9, threshold: float = 5e-3) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.threshold = threshold
+
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        uniform: Tensor | None = None,
+    ) -> Tensor:
+        """Scalar loss of a batch; `uniform` (B, C) pins the draws, which else come from torch's generator."""
+        return seql_loss(logits, target, class_counts, self.gamma, self.threshold, class_weights, uniform)
+
+
+@MODELS.register_module()
+class BalancedSigmoidLoss(nn.Module):
+    """See `mmlt.models.losses.balanced_sigmoid_loss`; the target is multi-hot (B, C).
+
+    Args:
+        num_images: number of training images, by which the class counts are divided.
+    """
+
+    def __init__(self, num_images: int) -> None:
+        super().__init__()
+        self.num_images = num_images
+
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        foreground: Tensor | None = None,
+    ) -> Tensor:
+        """Scalar loss of a batch; `foreground` (B,) bool marks the rows that the prior shifts, None for all."""
+        frequency = class_vector(class_counts, widen(logits)) / self.num_images
+        return balanced_sigmoid_loss(logits, target, frequency, foreground, class_weights)
+
+
+@MODELS.register_module()
+class SeesawLoss(nn.Module):
+    """mmpretrain's Seesaw loss behind this module's interface, computed in float32 or wider.
+
+    It counts the classes as it meets them (a buffer in the checkpoint, on each rank by itself) and waits for the device
+    in every step, so it is slower than its neighbours. `class_counts` plays no part.
+
+    Args:
+        num_classes: C.
+        p: exponent of the mitigation factor.
+        q: exponent of the compensation factor.
+
+    Source: Wang et al., Seesaw Loss for Long-Tailed Instance Segmentation, CVPR 2021.
+    """
+
+    def __init__(self, num_classes: int, p: float = 0.8, q: float = 2.0) -> None:
+        super().__init__()
+        self.loss = MODELS.build(dict(type='mmpretrain.SeesawLoss', num_classes=num_classes, p=p, q=q))
+
+    def forward(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Scalar loss of a batch; with class weights the mean is torch's weighted one."""
+        logits = widen(logits)
+        if class_weights is None:
+            return self.loss(logits, target)
+        sample_weights = class_vector(class_weights, logits, 'class_weights')[target]
+        return self.loss(logits, target, weight=sample_weights, avg_factor=sample_weights.sum())

@@ -1,0 +1,72 @@
+"""A schedule of class weights that any loss takes."""
+
+import torch
+from torch import Tensor, nn
+
+from mmlt.errors import UserError
+from mmlt.priors import ClassCounts, count_array, effective_number_weights
+from mmlt.registry import MODELS
+
+
+@MODELS.register_module()
+class ClassReweighting(nn.Module):
+    """Class weights that are all ones first and effective-number weights from an epoch on (deferred re-weighting).
+
+    Args:
+        num_classes: C.
+        beta: of `mmlt.priors.effective_number_weights`, in [0, 1].
+        start_epoch: first epoch, counted from 0, with effective-number weights; 0 for the whole run.
+
+    Attributes:
+        weights: (C,) float32 buffer, in no checkpoint, always the same tensor: a compiled step sees new values in it
+            without compiling again.
+
+    Source: Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, NeurIPS 2019, sec. 3.3.
+    """
+
+    weights: Tensor
+
+    def __init__(self, num_classes: int, beta: float = 0.9999, start_epoch: int = 0) -> None:
+        super().__init__()
+        if not 0 <= beta <= 1 or start_epoch < 0:
+            raise UserError(
+                f'ClassReweighting takes a beta in [0, 1] and a start_epoch of at least 0, got beta={beta} and '
+                f'start_epoch={start_epoch}.'
+            )
+        self.beta = beta
+        self.start_epoch = start_epoch
+        self.epoch = 0
+        self._effective: Tensor | None = None
+        self.register_buffer('weights', torch.ones(num_classes), persistent=False)
+
+    def set_class_counts(self, class_counts: ClassCounts) -> None:
+        """Take the training images of each class, (C,).
+
+        Raises:
+            UserError: another number of classes than the model has, or a class without an image.
+        """
+        counts = count_array(class_counts)
+        if len(counts) != len(self.weights):
+            raise UserError(f'the training set has {len(counts)} classes, but the model has {len(self.weights)}.')
+        try:
+            self._effective = effective_number_weights(counts, self.beta).float()
+        except ValueError as error:
+            raise UserError(f'ClassReweighting: {error} Remove them from the data set or the re-weighting.') from error
+        self._update()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the weights of an epoch, counted from 0.
+
+        Raises:
+            RuntimeError: the epoch needs class counts, which `set_class_counts` has not been given.
+        """
+        self.epoch = epoch
+        if epoch >= self.start_epoch and self._effective is None:
+            raise RuntimeError('ClassReweighting needs set_class_counts before the first epoch with weights.')
+        self._update()
+
+    def _update(self) -> None:
+        if self.epoch >= self.start_epoch and self._effective is not None:
+            self.weights.copy_(self._effective)
+        else:
+            self.weights.fill_(1.0)

@@ -1,0 +1,62 @@
+"""The last step before the model: augment each image with its own draw, then normalise, all on the device."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+
+from mmlt.datasets.batch import Batch
+from mmlt.datasets.transforms import Draw
+from mmlt.registry import MODELS, TRANSFORMS
+
+
+@MODELS.register_module()
+class BatchPreprocessor(BaseDataPreprocessor):
+    """Move a `Batch` to the device, transform its uint8 images and normalise them.
+
+    Args:
+        mean: mean of each channel, in [0, 1].
+        std: deviation of each channel, in [0, 1].
+        train_transforms: configs of batched transforms, applied in this order while training.
+        test_transforms: the same for evaluation (none as a rule).
+        channels_last: hand images on in channels-last memory format.
+
+    Attributes:
+        seed: every draw of a transform is a function of it and of the batch's `keys`; the runner sets it.
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        train_transforms: Sequence[dict] = (),
+        test_transforms: Sequence[dict] = (),
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1) * 255, persistent=False)
+        self.register_buffer('scale', 1 / (torch.tensor(std).view(-1, 1, 1) * 255), persistent=False)
+        self.train_transforms = [TRANSFORMS.build(cfg) for cfg in train_transforms]
+        self.test_transforms = [TRANSFORMS.build(cfg) for cfg in test_transforms]
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.seed = 0
+
+    def forward(self, data: Batch, training: bool = False) -> Batch:
+        """Map a batch of uint8 images (B, C, H, W) to the same batch with normalised float32 images."""
+        batch = Batch(*(part.to(self.device, non_blocking=True) for part in data))
+        return batch._replace(images=self.normalise(self.augment(batch, training)))
+
+    def augment(self, batch: Batch, training: bool = True) -> torch.Tensor:
+        """The transformed images, uint8 (B, C, H, W), as the model would see them before normalisation."""
+        images = batch.images
+        transforms = self.train_transforms if training else self.test_transforms
+        if transforms:
+            draw = Draw(self.seed, batch.keys)
+            for position, transform in enumerate(transforms):
+                images = transform(images, draw.at(position))
+        return images
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """(image / 255 - mean) / std in float32."""
+        images = images.to(torch.float32, memory_format=self.memory_format)
+        return images.sub_(self.mean).mul_(self.scale)

@@ -1,0 +1,67 @@
+"""The order of batches: a function of seed, epoch and place, whatever the ranks, the worker and the start."""
+
+import pytest
+import torch
+
+from mmlt.datasets import Digits
+from mmlt.engine.loader import EPOCH_KEYS, BatchLoader
+from mmlt.engine.loops import build_loader, is_due
+
+
+def loader(batch_size: int, rank: int = 0, world_size: int = 1) -> BatchLoader:
+    made = build_loader(dict(dataset=Digits('train'), batch_size=batch_size), seed=3, training=True)
+    made.rank, made.world_size = rank, world_size
+    return made
+
+
+def test_an_epoch_shows_every_image_once_with_its_own_label():
+    made = loader(64)
+    made.set_position(epoch=2)
+    batches = list(made)
+    indices = torch.cat([batch.indices for batch in batches])
+    images, labels = made.dataset.tensors()
+    assert len(made) == len(batches) == -(-len(made.dataset) // 64)
+    assert sorted(indices.tolist()) == list(range(len(made.dataset)))
+    assert torch.equal(torch.cat([batch.labels for batch in batches]), labels[indices])
+    assert torch.equal(torch.cat([batch.images for batch in batches]), images[indices])
+    assert torch.equal(torch.cat([batch.keys for batch in batches]), 2 * EPOCH_KEYS + torch.arange(len(indices)))
+
+
+@pytest.mark.parametrize('world_size', [2, 3])
+def test_ranks_share_each_step_of_one_process(world_size):
+    whole = list(loader(48).steps())
+    parts = [list(loader(48 // world_size, rank, world_size).steps()) for rank in range(world_size)]
+    for step, (indices, keys) in enumerate(whole[:-1]):
+        for rank, part in enumerate(parts):
+            assert torch.equal(part[step][0], indices[rank::world_size])
+            assert torch.equal(part[step][1], keys[rank::world_size])
+    assert len({len(part[-1][0]) for part in parts}) == 1  # the last step is filled up, so that no rank waits
+
+
+def test_a_later_start_gives_the_rest_of_the_epoch():
+    made = loader(64)
+    made.set_position(1)
+    whole = [batch.keys for batch in made]
+    made.set_position(1, first_step=5)
+    rest = [batch.keys for batch in made]
+    assert len(rest) == len(whole) - 5
+    assert all(torch.equal(a, b) for a, b in zip(whole[5:], rest, strict=True))
+
+
+class Streamed(Digits):
+    resident = False
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_the_streaming_route_gives_the_same_batches(num_workers):
+    resident = loader(200)
+    cfg = dict(dataset=Streamed('train'), batch_size=200, num_workers=num_workers)
+    streamed = build_loader(cfg, seed=3, training=True)
+    for one, other in zip(resident, streamed, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_when_a_model_is_evaluated():
+    assert [epoch for epoch in range(1, 31) if is_due(epoch, 30, 10, 0.1)] == [10, 20, 28, 29, 30]
+    due = [epoch for epoch in range(1, 201) if is_due(epoch, 200, 10, 0.1)]
+    assert due == list(range(10, 181, 10)) + list(range(181, 201))

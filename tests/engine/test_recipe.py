@@ -1,0 +1,65 @@
+"""The recipes: learning rates, precision, distillation weights."""
+
+import pytest
+import torch
+from mmengine.optim import LinearLR, MultiStepLR
+
+from mmlt.apis.config import load_config
+
+
+def rates(config: str) -> list[float]:
+    """The learning rate of every epoch, as MMEngine's own schedulers give it for the config."""
+    cfg = load_config(config)
+    kinds = {'LinearLR': LinearLR, 'MultiStepLR': MultiStepLR}
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
+    schedulers = []
+    for item in cfg.param_scheduler:
+        item = dict(item)
+        schedulers.append(kinds[item.pop('type')](optimizer, **item))
+    seen = []
+    for _ in range(cfg.train_cfg.max_epochs):
+        seen.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    return seen
+
+
+def ldam_rate(epoch: int) -> float:
+    """The LDAM recipe's rate in epoch `epoch`, counted from 1."""
+    if epoch <= 5:
+        return 0.1 * epoch / 5
+    return 0.1 * (0.0001 if epoch > 180 else 0.01 if epoch > 160 else 1)
+
+
+def short_rate(epoch: int) -> float:
+    return 0.1 * (0.0001 if epoch >= 28 else 0.01 if epoch >= 25 else 1)
+
+
+@pytest.mark.parametrize('method', ['ce', 'focal', 'kd', 'bkd'])
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_learning_rates(method, data):
+    assert rates(f'configs/{method}/resnet32_{data}.py') == pytest.approx([ldam_rate(e) for e in range(1, 201)])
+    assert rates(f'configs/{method}/resnet32_{data}_30e.py') == pytest.approx([short_rate(e) for e in range(1, 31)])
+
+
+@pytest.mark.parametrize('method', ['ce', 'focal', 'kd', 'bkd'])
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_rest_of_the_ldam_recipe(method, data):
+    cfg = load_config(f'configs/{method}/resnet32_{data}.py')
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.momentum, optimizer.weight_decay) == ('SGD', 0.9, 2e-4)
+    assert not optimizer.get('nesterov')
+    assert cfg.train_dataloader.batch_size == 128
+    assert cfg.data_preprocessor.mean == (0.4914, 0.4822, 0.4465)
+    assert cfg.data_preprocessor.std == (0.2023, 0.1994, 0.2010)
+    assert [item.type for item in cfg.data_preprocessor.train_transforms] == ['RandomCrop', 'RandomFlip']
+
+
+@pytest.mark.parametrize(
+    ('config', 'start'),
+    [('cifar100lt', 0), ('cifar100lt_30e', 0), ('cifar10lt', 160), ('cifar10lt_30e', 24)],
+)
+def test_bkd_reweights_from_the_start_on_cifar100_and_from_the_first_drop_on_cifar10(config, start):
+    model = load_config(f'configs/bkd/resnet32_{config}.py').model
+    assert (model.temperature, model.alpha, model.beta, model.reweight_start_epoch) == (2.0, 1.0, 0.9999, start)
