@@ -1,0 +1,11 @@
+"""Which image comes next, and what happens to it: the data sets."""
+
+from mmlt.datasets.batch import Batch
+from mmlt.datasets.cifar import CIFAR10, CIFAR100
+from mmlt.datasets.digits import Digits
+from mmlt.datasets.image_folder import ImageFolder
+from mmlt.datasets.image_list import ImageList
+from mmlt.datasets.long_tailed import LongTailedDataset
+from mmlt.datasets.subset import SubsetRule
+
+__all__ = ['CIFAR10', 'CIFAR100', 'Batch', 'Digits', 'ImageFolder', 'ImageList', 'LongTailedDataset', 'SubsetRule']

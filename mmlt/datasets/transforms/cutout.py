@@ -1,0 +1,38 @@
+"""Cutout."""
+
+import torch
+from torch import Tensor
+
+from mmlt.datasets.transforms.base import BatchTransform
+from mmlt.datasets.transforms.draw import Draw
+from mmlt.errors import UserError
+from mmlt.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class Cutout(BatchTransform):
+    """Fill one square with black; its centre is any pixel, and what lies beyond the border is cut off.
+
+    Source: DeVries and Taylor, Improved regularization of convolutional neural networks with Cutout (2017). A square
+    of even size has one row and one column more before its centre than after it, as in the authors' code.
+
+    Args:
+        size: side of the square, in pixels.
+    """
+
+    def __init__(self, size: int = 16) -> None:
+        if size < 1:
+            raise UserError(f'Cutout has size={size}; give 1 or more pixels.')
+        self.size = size
+
+    def __call__(self, images: Tensor, draw: Draw) -> Tensor:
+        height, width = images.shape[2:]
+        row = self._covered(draw.integers(0, height, 1, stream=0), height)
+        column = self._covered(draw.integers(0, width, 1, stream=1), width)
+        hole = row[:, :, None] & column[:, None, :]  # (B, H, W)
+        return images.masked_fill(hole[:, None], 0)
+
+    def _covered(self, centre: Tensor, length: int) -> Tensor:
+        """Which of `length` places the square covers, bool (B, length), for centres int64 (B, 1)."""
+        offset = torch.arange(length, device=centre.device) - (centre - self.size // 2)
+        return (offset >= 0) & (offset < self.size)
