@@ -20,17 +20,24 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Print the table, write the plot."""
     args = parse_args()
-    from mmlt.analysis.plots import plot_runs
-    from mmlt.analysis.results import read_results
+    from mmlt.analysis.plots import plot_per_class
+    from mmlt.analysis.results import read_per_class_csv, read_results
     from mmlt.analysis.tables import comparison_table
     from mmlt.engine.console import console
+    from mmlt.priors import shot_groups
 
-    results = [{**read_results(Path(folder) / 'results.json'), 'folder': folder} for folder in args.folders]
+    results = [read_results(folder) for folder in args.folders]
     console.print(comparison_table(results))
     for folder in args.folders:
         console.print(f'{folder}/: results.json, per_class.csv, report.html', markup=False)
     if args.plot:
-        plot_runs(args.plot, [Path(folder) for folder in args.folders])
+        runs = {}
+        for folder, record in zip(args.folders, results, strict=True):
+            rows = read_per_class_csv(Path(folder) / 'per_class.csv')
+            label = f'{record["config"]}, seed {record["seed"]}'
+            runs[label] = [row['train_images'] for row in rows], [row['accuracy'] for row in rows]
+        groups = shot_groups([row['train_images'] for row in rows], results[0]['shot_groups']['convention'])
+        plot_per_class(args.plot, runs, groups)
         console.print(f'plot of accuracy against class frequency: {args.plot}', markup=False)
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     args = parse_args()
     from mmengine.dist import is_main_process
 
-    from mmlt.analysis.tables import metrics_table
+    from mmlt.analysis.metrics_table import metrics_table
     from mmlt.apis.options import parse_options
     from mmlt.apis.test import test
     from mmlt.engine.console import console

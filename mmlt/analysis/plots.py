@@ -62,9 +62,15 @@ def per_class_png(runs: Runs, shot_groups: Mapping[str, Any] | None = None) -> b
     accuracy.set_xlim(-0.6, len(counts) - 0.4)
     # Above the picture: no corner of it is free for every run.
     handles, labels = accuracy.get_legend_handles_labels()
-    columns = max(1, min(4, 120 // (max(map(len, labels)) + 8)))
-    figure.legend([*handles, bars], [*labels, 'training images'], loc='outside upper left', ncols=columns,
-                  frameon=False, fontsize=9)
+    columns = max(1, min(4, 135 // (max(map(len, labels)) + 4)))
+    figure.legend(
+        [*handles, bars],
+        [*labels, ' training images'],
+        loc='outside upper left',
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+    )
 
     content = io.BytesIO()
     figure.savefig(content, format='png', metadata={'Software': None})
@@ -79,8 +85,10 @@ def _checked(runs: Runs) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     for label, (own_counts, values) in runs.items():
         values = np.array([np.nan if value is None else float(value) for value in values])
         if not np.array_equal(own_counts, counts) or len(values) != len(counts):
-            raise UserError(f'the run {label!r} has other classes or class counts than the first run: plot runs that were '
-                            'trained on the same data.')
+            raise UserError(
+                f'the run {label!r} has other classes or class counts than the first run: plot runs '
+                'that were trained on the same data.'
+            )
         accuracies[label] = values
     return counts, accuracies
 
@@ -109,7 +117,7 @@ def smoothed(values: np.ndarray, group_of: np.ndarray, window: int) -> np.ndarra
     out = np.full(len(values), np.nan)
     for start, stop in _segments(group_of):
         for place in range(start, stop):
-            near = values[max(start, place - window // 2): min(stop, place + window // 2 + 1)]
+            near = values[max(start, place - window // 2) : min(stop, place + window // 2 + 1)]
             if not np.isnan(near).all():
                 out[place] = np.nanmean(near)
     return out
@@ -154,11 +162,12 @@ def _draw_run(axes: Any, number: int, label: str, values: np.ndarray, group_of: 
     if raw and not few_classes and len(values) <= MANY_CLASSES:
         axes.scatter(place, values, s=9, color=colour, marker=MARKERS[number], alpha=0.35, linewidths=0)
     overall = f' (mean {np.nanmean(values):.1f} %)' if not np.isnan(values).all() else ''
+    text = f' {label}{overall}'.replace('$', r'\$')  # matplotlib drops labels that begin with _ and reads $ as TeX
     style = {'color': colour, 'linestyle': LINES[number], 'linewidth': 2, 'zorder': 3}
     if few_classes:
         style |= {'marker': MARKERS[number], 'markersize': 5}
     for start, stop in [(0, len(values))] if few_classes else _segments(group_of):
-        axes.plot(place[start:stop], lines[start:stop], label=f'{label}{overall}' if start == 0 else None, **style)
+        axes.plot(place[start:stop], lines[start:stop], label=text if start == 0 else None, **style)
 
 
 def _draw_groups(axes: Any, group_of: np.ndarray, shot_groups: Mapping[str, Any] | None) -> None:
@@ -170,5 +179,13 @@ def _draw_groups(axes: Any, group_of: np.ndarray, shot_groups: Mapping[str, Any]
         # Groups cut by index, not by count, interleave here: then only the borders are drawn.
         if names and group_of[start] >= 0 and len(segments) <= len(names):
             text = f'{names[group_of[start]]} ({stop - start})'
-            axes.text((start + stop - 1) / 2, 1.01, text, transform=axes.get_xaxis_transform(), ha='center',
-                      va='bottom', fontsize=9, color=MUTED)
+            axes.text(
+                (start + stop - 1) / 2,
+                1.01,
+                text,
+                transform=axes.get_xaxis_transform(),
+                ha='center',
+                va='bottom',
+                fontsize=9,
+                color=MUTED,
+            )

@@ -40,6 +40,7 @@ RECORD: dict = {
         'indices_sha256': (str, None),
         'content_sha256': (str, None),
     },
+    # Empty after an evaluation by other metrics than ShotGroupMetric.
     'shot_groups': {'convention': (str,), 'many': (int,), 'medium': (int,), 'few': (int,)},
     'last': EVALUATION,
     'best': EVALUATION,
@@ -81,8 +82,9 @@ def read_results(path: str | Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding='utf-8'), parse_constant=_refuse_constant)
     except OSError as error:
-        raise UserError(f'there are no results at {path} ({error.strerror}): finish the run first, or name its '
-                        'folder.') from error
+        raise UserError(
+            f'there are no results at {path} ({error.strerror}): finish the run first, or name its folder.'
+        ) from error
     except ValueError as error:
         raise UserError(f'{path} is not valid JSON ({error}): restore it, or evaluate the run again.') from error
     validate(record, path)
@@ -105,8 +107,10 @@ def validate(record: Any, where: str | Path) -> None:
         UserError: with the path of the first key that is wrong.
     """
     if isinstance(record, Mapping) and 'schema' in record and record['schema'] != SCHEMA:
-        raise UserError(f'{where} has schema {record["schema"]!r}, but this version of mmlt reads schema {SCHEMA}: use '
-                        'the version of mmlt that wrote it.')
+        raise UserError(
+            f'{where} has schema {record["schema"]!r}, but this version of mmlt reads schema {SCHEMA}: use '
+            'the version of mmlt that wrote it.'
+        )
     problem = _problem(record, RECORD, '') or _problem_of_content(record)
     if problem:
         raise UserError(f'{where} does not hold valid results: {problem}; write it again with mmlt.')
@@ -151,8 +155,9 @@ def read_per_class_csv(path: str | Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise UserError(f'there is no per-class file at {path} ({error.strerror}): finish the run first.') from error
     except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f'{path} is not a per-class file with the columns {", ".join(PER_CLASS_COLUMNS)}: evaluate the '
-                        'run again.') from error
+        raise UserError(
+            f'{path} is not a per-class file with the columns {", ".join(PER_CLASS_COLUMNS)}: evaluate the run again.'
+        ) from error
 
 
 def _problem(value: Any, kinds: Any, path: str) -> str | None:
@@ -160,6 +165,8 @@ def _problem(value: Any, kinds: Any, path: str) -> str | None:
     if isinstance(kinds, dict):
         if not isinstance(value, Mapping):
             return f'{path or "the whole"} must be an object, not {value!r}'
+        if path == 'shot_groups' and not value:
+            return None
         for key in value if str in kinds else kinds:
             inner = f'{path}.{key}' if path else str(key)
             if not isinstance(key, str):

@@ -39,6 +39,7 @@ class LongTailedDataset(Dataset):
         labels: (M,) int64.
         class_counts: images of each class, a list of C.
         resident: whether `tensors()` gives everything at once.
+        takes_keys: whether an item may be a pair (place, key of the draw).
 
     Raises:
         UserError: a rule that does not exist or does not fit the set, a set that would be thinned twice, a class left
@@ -57,6 +58,7 @@ class LongTailedDataset(Dataset):
         self.rule = SubsetRule(profile, imbalance_ratio, seed, protocol, split)
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self.resident = bool(getattr(self.dataset, 'resident', hasattr(self.dataset, 'tensors')))
+        self.takes_keys = bool(getattr(self.dataset, 'takes_keys', False))
         if isinstance(self.dataset, ResidentDataset):  # its metainfo reads the pixels, which nobody needs yet
             self.classes, self.name = self.dataset.classes, self.dataset.name
         else:

@@ -34,9 +34,11 @@ class StreamingDataset(Dataset):
     Attributes:
         labels: (N,) int64.
         resident: False: the images come one by one.
+        takes_keys: True: an item may be a pair (place, key of the draw).
     """
 
     resident = False
+    takes_keys = True
 
     def __init__(
         self,

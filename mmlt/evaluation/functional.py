@@ -48,8 +48,10 @@ def image_statistics(logits: Tensor, target: Tensor) -> ImageStatistics:
         UserError: the shapes do not fit together.
     """
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
-        raise UserError(f'a metric needs logits (N, K) and target (N,), got {tuple(logits.shape)} and '
-                        f'{tuple(target.shape)}: hand over one target an image.')
+        raise UserError(
+            f'a metric needs logits (N, K) and target (N,), got {tuple(logits.shape)} and '
+            f'{tuple(target.shape)}: hand over one target an image.'
+        )
     target = target.to(device=logits.device, dtype=torch.int64)
     log_probability = torch.log_softmax(_raised(logits), dim=1)  # (N, K)
     confidence, prediction = log_probability.max(dim=1)
@@ -76,12 +78,16 @@ def metrics_from_statistics(
     if len(target) == 0:
         raise UserError('there is no test image to evaluate: check the test set.')
     if not bool(((target >= 0) & (target < num_classes)).all()):
-        raise UserError(f'the test labels run from {int(target.min())} to {int(target.max())}, but the model has classes '
-                        f'0 to {num_classes - 1}: use a test set with the same classes as the training set.')
+        raise UserError(
+            f'the test labels run from {int(target.min())} to {int(target.max())}, but the model has '
+            f'classes 0 to {num_classes - 1}: use a test set with the same classes as the training set.'
+        )
     broken = int((~torch.isfinite(confidence) | ~torch.isfinite(nll)).sum())
     if broken:
-        raise UserError(f'the predictions for {broken} of {len(target)} test images are not finite: the training has '
-                        'diverged, try a lower learning rate or --precision fp32.')
+        raise UserError(
+            f'the predictions for {broken} of {len(target)} test images are not finite: the training has '
+            'diverged, try a lower learning rate or --precision fp32.'
+        )
     correct = prediction == target
     accuracy, _ = per_class_accuracy(prediction, target, num_classes)
     metrics = {
@@ -113,10 +119,13 @@ def classification_metrics(
 
     Raises:
         UserError: the shapes disagree, there is no image, a target is not a class, or a prediction is not finite.
+        ValueError: the convention is unknown, or made for another number of classes.
     """
     if logits.shape[-1] != len(class_counts):
-        raise UserError(f'the model predicts {logits.shape[-1]} classes, but the training class counts name '
-                        f'{len(class_counts)}: set num_classes of the head to {len(class_counts)}.')
+        raise UserError(
+            f'the model predicts {logits.shape[-1]} classes, but the training class counts name '
+            f'{len(class_counts)}: set num_classes of the head to {len(class_counts)}.'
+        )
     groups = shot_groups(class_counts, convention)
     return metrics_from_statistics(image_statistics(logits, target), len(class_counts), groups)
 

@@ -81,13 +81,17 @@ class ShotGroupMetric(BaseMetric):
         integers, floats, num_classes = self._gather(*_packed(results))
         known = len(self._class_counts())
         if num_classes not in (0, known):
-            raise UserError(f'the model predicts {num_classes} classes, but the training class counts name {known}: set '
-                            f'num_classes of the head to {known}.')
+            raise UserError(
+                f'the model predicts {num_classes} classes, but the training class counts name {known}: '
+                f'set num_classes of the head to {known}.'
+            )
         # Sorted by place in the test set: the sums below do not depend on the number of ranks or the batch size.
         _, first = np.unique(integers[2].numpy(), return_index=True)
         if len(first) != size:
-            raise UserError(f'{len(first)} distinct test images were evaluated, but the test set has {size}: use a test '
-                            'sampler that gives every image, and indices that number them.')
+            raise UserError(
+                f'{len(first)} distinct test images were evaluated, but the test set has {size}: use a '
+                'test sampler that gives every image, and indices that number them.'
+            )
         return self.compute_metrics([*integers[:2, first], *floats[:, first]])
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
@@ -114,8 +118,10 @@ class ShotGroupMetric(BaseMetric):
     def _class_counts(self) -> list[int]:
         counts = (self.dataset_meta or {}).get('class_counts')
         if counts is None or not any(counts):  # a model's buffer is all zero until it is trained
-            raise UserError("ShotGroupMetric needs the training class counts in dataset_meta['class_counts']: evaluate a "
-                            'model that was trained by mmlt, whose checkpoint holds them, or set them on the metric.')
+            raise UserError(
+                "ShotGroupMetric needs the training class counts in dataset_meta['class_counts']: evaluate "
+                'a model that was trained by mmlt, whose checkpoint holds them, or set them on the metric.'
+            )
         return [int(count) for count in counts]
 
     def _per_class(
@@ -164,4 +170,5 @@ def _packed(results: list[tuple[ImageStatistics, Tensor]]) -> tuple[Tensor, Tens
 def _gather_padded(values: Tensor, lengths: list[int]) -> Tensor:
     padded = values.new_zeros(values.shape[0], max(lengths))  # ranks must send equal shapes
     padded[:, : values.shape[1]] = values
-    return torch.cat([part[:, :n].to(values.device) for part, n in zip(all_gather(padded), lengths, strict=True)], dim=1)
+    parts = zip(all_gather(padded), lengths, strict=True)
+    return torch.cat([part[:, :n] for part, n in parts], dim=1)

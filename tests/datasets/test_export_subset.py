@@ -72,7 +72,8 @@ def test_mistakes_end_in_one_sentence(source, tmp_path, monkeypatch):
     assert done.returncode == 1
     assert done.stderr.startswith('error: ') and 'no training image' in done.stderr and done.stderr.count('\n') == 1
     tool = runpy.run_path(str(TOOL))
-    for root, out, part in ((source, 'a.txt', 'must end in .npz'), (tmp_path / 'none.npz', 'a.npz', 'there is no file')):
+    mistakes = ((source, 'a.txt', 'must end in .npz'), (tmp_path / 'none.npz', 'a.npz', 'there is no file'))
+    for root, out, part in mistakes:
         monkeypatch.setattr(sys, 'argv', ['', '--dataset', 'cifar10', '--data-root', str(root), str(tmp_path / out)])
         with pytest.raises(UserError, match=part):
             tool['export'](tool['parse_args']())

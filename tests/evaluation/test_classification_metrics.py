@@ -47,8 +47,15 @@ def test_matches_scikit_learn():
     prediction, probabilities = logits.argmax(1).numpy(), logits.softmax(1)
     recall = 100 * recall_score(target.numpy(), prediction, average=None)
 
-    assert set(metrics) == {'accuracy/top1', 'accuracy/mean_class', 'accuracy/many', 'accuracy/medium', 'accuracy/few',
-                            'calibration/ece', 'nll'}
+    assert set(metrics) == {
+        'accuracy/top1',
+        'accuracy/mean_class',
+        'accuracy/many',
+        'accuracy/medium',
+        'accuracy/few',
+        'calibration/ece',
+        'nll',
+    }
     assert metrics['accuracy/top1'] == pytest.approx(100 * accuracy_score(target, prediction), rel=1e-12)
     assert metrics['accuracy/mean_class'] == pytest.approx(100 * balanced_accuracy_score(target, prediction), rel=1e-12)
     assert metrics['accuracy/many'] == pytest.approx(recall[:3].mean(), rel=1e-12)
@@ -66,7 +73,8 @@ def test_calibration_error_on_bin_edges(num_bins):
     probabilities = torch.stack((top, 1 - top), dim=1)
     target = torch.arange(len(top)) % 2
     assert expected_calibration_error(probabilities, target, num_bins) == pytest.approx(
-        loop_ece(probabilities, target, num_bins), abs=1e-12)
+        loop_ece(probabilities, target, num_bins), abs=1e-12
+    )
 
 
 def test_calibration_error_known_values():
@@ -115,17 +123,21 @@ def test_half_precision_is_raised():
     for dtype in (torch.bfloat16, torch.float16):
         half = logits.to(dtype)
         assert classification_metrics(half, target, CLASS_COUNTS) == classification_metrics(
-            half.float(), target, CLASS_COUNTS)
+            half.float(), target, CLASS_COUNTS
+        )
 
 
-@pytest.mark.parametrize(('logits', 'target', 'counts', 'message'), [
-    (torch.zeros(2, 3), torch.tensor([0, 1]), [10, 5], 'predicts 3 classes.*name 2'),
-    (torch.zeros(2, 3), torch.tensor([0, 3]), [10, 5, 2], 'labels run from 0 to 3'),
-    (torch.zeros(2, 3), torch.tensor([-1, 0]), [10, 5, 2], 'labels run from -1'),
-    (torch.zeros(2, 3), torch.tensor([0]), [10, 5, 2], 'one target an image'),
-    (torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), [10, 5, 2], 'no test image'),
-    (torch.tensor([[float('nan'), 0], [0, 1]]), torch.tensor([0, 1]), [10, 5], '1 of 2 test images are not finite'),
-])
+@pytest.mark.parametrize(
+    ('logits', 'target', 'counts', 'message'),
+    [
+        (torch.zeros(2, 3), torch.tensor([0, 1]), [10, 5], 'predicts 3 classes.*name 2'),
+        (torch.zeros(2, 3), torch.tensor([0, 3]), [10, 5, 2], 'labels run from 0 to 3'),
+        (torch.zeros(2, 3), torch.tensor([-1, 0]), [10, 5, 2], 'labels run from -1'),
+        (torch.zeros(2, 3), torch.tensor([0]), [10, 5, 2], 'one target an image'),
+        (torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), [10, 5, 2], 'no test image'),
+        (torch.tensor([[float('nan'), 0], [0, 1]]), torch.tensor([0, 1]), [10, 5], '1 of 2 test images are not finite'),
+    ],
+)
 def test_wrong_input_gets_one_sentence(logits, target, counts, message):
     with pytest.raises(UserError, match=message):
         classification_metrics(logits, target, counts)

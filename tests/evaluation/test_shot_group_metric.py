@@ -106,11 +106,15 @@ def test_convention_must_be_known_and_fit():
         metric.evaluate(NUM_IMAGES)
 
 
-@pytest.mark.parametrize('shares', [
-    [[*range(0, 37, 2)], [*range(1, 37, 2), 0]],  # equal lengths by padding
-    [[*range(30)], [*range(30, 37)]],  # unequal lengths
-    [[], [*range(37)]],  # one rank without an image
-], ids=['padded', 'unequal', 'empty'])
+@pytest.mark.parametrize(
+    'shares',
+    [
+        [[*range(0, 37, 2)], [*range(1, 37, 2), 0]],  # equal lengths by padding
+        [[*range(30)], [*range(30, 37)]],  # unequal lengths
+        [[], [*range(37)]],  # one rank without an image
+    ],
+    ids=['padded', 'unequal', 'empty'],
+)
 def test_two_processes_agree_with_one(tmp_path, shares):
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(Path(__file__).parents[2])}
     ranks = [

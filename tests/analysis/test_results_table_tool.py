@@ -1,0 +1,172 @@
+"""tools/results_table.py on a small repository of its own, and the functions behind it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmlt.analysis.results import write_results
+from mmlt.analysis.stored_results import check, collect, config_of, expected_readmes, load_stored, rewrite
+from mmlt.errors import UserError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BLOCK = '<!-- results:begin -->\n<!-- results:end -->'
+SUMMARY = '<!-- results-summary:begin -->\n<!-- results-summary:end -->'
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A repository with the configs of two methods and READMEs whose tables are not filled in yet."""
+    for method in ('ce', 'bkd'):
+        folder = tmp_path / 'repository' / 'configs' / method
+        folder.mkdir(parents=True)
+        (folder / 'resnet8_digitslt.py').write_text('')
+        (folder / 'README.md').write_text(f'# {method}\n\n{BLOCK}\n\nMore text.\n')
+    (tmp_path / 'repository' / 'README.md').write_text(f'# Top\n\n{SUMMARY}\n')
+    return tmp_path / 'repository'
+
+
+def run_tool(root, *arguments):
+    (root / 'tools').mkdir(exist_ok=True)
+    shutil.copy(REPOSITORY / 'tools' / 'results_table.py', root / 'tools')
+    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    command = [sys.executable, str(root / 'tools' / 'results_table.py'), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+
+def test_collect_rewrite_and_check_by_the_command_line(root, tmp_path, make_record):
+    work_dirs = tmp_path / 'work_dirs'
+    for seed in (0, 1):
+        write_results(work_dirs / f'ce/resnet8_digitslt/seed{seed}', make_record(seed=seed))
+    write_results(work_dirs / 'ce/resnet8_digitslt/seed2', make_record(seed=2, finished=False))
+    done = run_tool(root, '--collect', work_dirs)
+    assert done.returncode == 0, done.stderr
+    assert 'seed2/results.json is left out: the run is not finished' in done.stdout
+    stored = sorted(path.name for path in (root / 'configs/ce/results').iterdir())
+    assert stored == ['resnet8_digitslt_seed0.json', 'resnet8_digitslt_seed1.json']
+    text = (root / 'configs/ce/README.md').read_text()
+    assert '| 2 (0, 1) | 60.00 ± 0.00 |' in text and text.startswith('# ce\n') and text.endswith('-->\n\nMore text.\n')
+    assert 'No finished run is stored yet.' in (root / 'configs/bkd/README.md').read_text()
+    assert '(configs/ce/resnet8_digitslt.py)' in (root / 'README.md').read_text()
+
+    assert run_tool(root, '--check').returncode == 0
+    (root / 'configs/ce/README.md').write_text(text.replace('60.00', '66.00'))
+    stale = run_tool(root, '--check')
+    assert stale.returncode == 1
+    assert stale.stderr == (
+        'error: configs/ce/README.md is out of date with the stored results: run python tools/results_table.py.\n'
+    )
+    assert run_tool(root).stdout == 'rewrote configs/ce/README.md\n'
+    assert (root / 'configs/ce/README.md').read_text() == text
+    assert run_tool(root).stdout == 'no table has changed.\n'
+
+
+def test_help_is_quick(root):
+    started = time.perf_counter()
+    done = run_tool(root, '--help')
+    assert done.returncode == 0 and '--collect' in done.stdout
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        ({'finished': False}, 'not finished'),
+        ({'seed': None}, 'no seed'),
+        ({'overrides': {'optim_wrapper.optimizer.lr': '1'}}, 'overrides its config'),
+        ({'config': 'ce/unknown'}, 'there is no configs/ce/unknown.py'),
+        ({'config': 'elsewhere'}, 'there is no configs/elsewhere.py'),
+    ],
+)
+def test_what_backs_no_config_is_left_out(root, tmp_path, make_record, change, reason):
+    write_results(tmp_path / 'runs' / 'x', make_record(**change))
+    written, skipped = collect(tmp_path / 'runs', root)
+    assert written == [] and len(skipped) == 1 and reason in skipped[0]
+
+
+def test_overrides_that_decide_nothing_are_no_hindrance(root, tmp_path, make_record):
+    write_results(tmp_path / 'runs', make_record(overrides={'train_dataloader.dataset.data_root': '/x'}))
+    assert len(collect(tmp_path / 'runs', root)[0]) == 1
+
+
+def test_other_precision_has_a_file_of_its_own(root, tmp_path, make_record):
+    write_results(tmp_path / 'runs' / 'a', make_record())
+    write_results(tmp_path / 'runs' / 'b', make_record(precision='bf16', config='configs/ce/resnet8_digitslt.py'))
+    names = [path.name for path in collect(tmp_path / 'runs', root)[0]]
+    assert names == ['resnet8_digitslt_seed0.json', 'resnet8_digitslt_bf16_seed0.json']
+    assert len(load_stored(root)['ce/resnet8_digitslt']) == 2
+
+
+def test_two_runs_of_one_name_are_an_error_unless_equal(root, tmp_path, make_record):
+    for folder, seconds in (('a', 61.5), ('b', 61.5), ('c', 70.0)):
+        if folder == 'c':
+            assert len(collect(tmp_path / 'runs', root)[0]) == 1
+        write_results(tmp_path / 'runs' / folder, make_record(wall_seconds=seconds))
+    with pytest.raises(UserError, match='two runs of the same config, seed and precision'):
+        collect(tmp_path / 'runs', root)
+
+
+def test_missing_folder(root, tmp_path):
+    with pytest.raises(UserError, match='there is no folder'):
+        collect(tmp_path / 'nowhere', root)
+
+
+def test_stored_result_must_be_in_its_place_and_have_its_config(root, make_record):
+    path = write_results(root / 'configs/ce/results', make_record())
+    with pytest.raises(UserError, match='its place is configs/ce/results/resnet8_digitslt_seed0.json'):
+        load_stored(root)
+    path.rename(path.with_name('resnet8_digitslt_seed0.json'))
+    assert list(load_stored(root)) == ['ce/resnet8_digitslt']
+    (root / 'configs/ce/resnet8_digitslt.py').unlink()
+    with pytest.raises(UserError, match='there is no configs/ce/resnet8_digitslt.py'):
+        check(root)
+
+
+def test_results_need_a_readme_with_markers(root, tmp_path, make_record):
+    readme = root / 'configs/ce/README.md'
+    readme.write_text('# ce\n')
+    assert readme not in expected_readmes(root)
+    write_results(tmp_path / 'runs', make_record())
+    collect(tmp_path / 'runs', root)
+    with pytest.raises(UserError, match='has no place for them'):
+        rewrite(root)
+    readme.write_text('<!-- results:end -->\n<!-- results:begin -->\n')
+    with pytest.raises(UserError, match='once each, in this order'):
+        rewrite(root)
+    readme.unlink()
+    with pytest.raises(UserError, match='ce has stored results but no'):
+        rewrite(root)
+
+
+def test_figure_written_by_hand_is_found(root):
+    rewrite(root)
+    check(root)
+    with open(root / 'README.md', 'a') as file:
+        file.write('\n| method | accuracy |\n|---|---|\n| CE | 38.3 |\n')
+    with pytest.raises(UserError, match='README.md has a figure that no stored result backs'):
+        check(root)
+
+
+def test_changed_result_makes_the_readme_stale(root, tmp_path, make_record):
+    write_results(tmp_path / 'runs', make_record())
+    (path,), _ = collect(tmp_path / 'runs', root)
+    rewrite(root)
+    check(root)
+    record = json.loads(path.read_text())
+    record['last']['metrics']['accuracy/top1'] = 59.0
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match='README.md are out of date'):
+        check(root)
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['ce/x', 'ce/x.py', 'configs/ce/x.py', '/home/configs/repository/configs/ce/x.py', './configs/ce/x'],
+)
+def test_config_of(name):
+    assert config_of(name) == 'ce/x'

@@ -1,0 +1,160 @@
+"""Tables: means over seeds, recipes apart, text that says what was chosen where."""
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mmlt.analysis.tables import (
+    NOTHING_STORED,
+    comparison_table,
+    comparison_tables,
+    format_duration,
+    render_table,
+    rows_by_recipe,
+    unsourced_figures,
+)
+from mmlt.errors import UserError
+
+CONFIG = 'ce/resnet8_digitslt'
+
+
+def cells(text, config=CONFIG):
+    """Heading -> cell of the first line of a config in a Markdown table."""
+    lines = [
+        [cell.strip() for cell in line.strip('|').replace('\\|', '/').split(' | ')]
+        for line in text.splitlines()
+        if line[:1] == '|'
+    ]
+    row = next(line for line in lines if line[0].startswith(f'[{config}'))
+    return dict(zip(lines[0], row, strict=True))
+
+
+def shown(renderable):
+    console = Console(width=200, record=True, file=open('/dev/null', 'w'))
+    console.print(renderable)
+    return ' '.join(console.export_text().split())
+
+
+def test_one_seed_has_no_deviation(make_record):
+    row = cells(render_table({CONFIG: [make_record()]}))
+    assert row['seeds'] == '1 (0)' and row['top-1'] == '60.00' and row['ECE'] == '0.1234'
+    assert row['best top-1, chosen on the test set'] == '62.50'
+    assert (row['precision'], row['time'], row['torch']) == ('fp32', '1 min 02 s', '2.12.1')
+    assert '±' not in ''.join(row.values())
+
+
+def test_mean_and_sample_deviation_over_seeds(make_record):
+    values = [60.0, 61.25, 58.5]
+    runs = [make_record(seed=seed, last__metrics={'accuracy/top1': value}) for seed, value in enumerate(values)]
+    row = cells(render_table({CONFIG: runs[::-1]}))
+    assert row['seeds'] == '3 (0, 1, 2)'
+    assert row['top-1'] == f'{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}'
+    assert row['many (2)'] == '-'
+
+
+def test_group_without_a_class_has_no_column(make_record):
+    row = cells(render_table({CONFIG: [make_record()]}))
+    assert {'many (2)', 'medium (2)'} <= set(row) and not any('few' in heading for heading in row)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'last__epoch': 200},
+        {'epochs': 200},
+        {'data__dataset': 'cifar10'},
+        {'data__imbalance_ratio': 10},
+        {'data__indices_sha256': '00' * 32},
+        {'shot_groups__convention': 'ncl'},
+        {'best__selected_on': 'holdout'},
+    ],
+)
+def test_other_recipes_stand_in_other_tables(make_record, change):
+    runs = [make_record(), make_record(config='bkd/x', **change)]
+    assert len(rows_by_recipe(runs)) == len(comparison_tables(runs)) == 2
+    assert render_table({CONFIG: runs[:1], 'bkd/x': runs[1:]}).count('| config |') == 2
+    with pytest.raises(UserError, match='2 results of 2 recipes'):
+        comparison_table(runs)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'precision': 'bf16'},
+        {'device': 'GPU'},
+        {'versions': {'torch': '2.6.0'}},
+        {'world_size': 2},
+        {'overrides': {'lr': 1}},
+        {'seed': 0},
+    ],
+)
+def test_other_conditions_and_equal_seeds_stand_in_other_lines(make_record, change):
+    runs = [make_record(), make_record(**{'seed': 1, **change})]
+    (rows,) = rows_by_recipe(runs).values()
+    assert [len(row.records) for row in rows] == [1, 1]
+
+
+def test_order_given_does_not_matter(make_record):
+    runs = [
+        make_record(config=config, seed=seed, data__imbalance_ratio=ratio)
+        for config in ('a/x', 'b/x')
+        for seed in (2, 0, None)
+        for ratio in (100, 10, None)
+    ]
+    by_config = {name: [run for run in runs if run['config'] == name] for name in ('a/x', 'b/x')}
+    reverse = {name: found[::-1] for name, found in reversed(by_config.items())}
+    assert render_table(by_config) == render_table(reverse)
+
+
+def test_links_are_relative_to_the_file(make_record):
+    runs = {CONFIG: [make_record()]}
+    assert f'[{CONFIG}](configs/{CONFIG}.py)' in render_table(runs)
+    assert f'[{CONFIG}](resnet8_digitslt.py)' in render_table(runs, 'configs/ce')
+
+
+def test_device_cannot_break_the_table(make_record):
+    lines = [line for line in render_table({CONFIG: [make_record()]}).splitlines() if line.startswith('|')]
+    assert len({line.replace('\\|', '').count('|') for line in lines}) == 1
+
+
+def test_nothing_stored():
+    assert render_table({}) == render_table({CONFIG: []}) == NOTHING_STORED == 'No finished run is stored yet.'
+
+
+def test_terminal_table(make_record):
+    runs = [make_record(seed=seed, last__metrics__nll=1.0) for seed in (0, 1)]
+    runs.append(make_record(config='bkd/[bold]x', best__metrics={'accuracy/top1': 70.126}))
+    text = shown(comparison_table(runs))
+    assert '2 60.00 (62.50 80.00' in text and '±0.00 ±0.00)' in text
+    assert '1 60.00 (70.13)' in text
+    assert 'bkd/[bold]x' in text and 'chosen on the test set' in text and 'imbalance ratio 100' in text
+    assert 'shot groups (standard): 2 many, 2 medium, 0 few classes' in text
+    plain = shown(comparison_table([make_record(best__selected_on=None)]))
+    assert 'chosen' not in plain and '62.50' not in plain
+
+
+def test_terminal_table_needs_a_result():
+    with pytest.raises(UserError, match='0 results'):
+        comparison_table([])
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'text'),
+    [
+        (0.4, '0 s'),
+        (59.4, '59 s'),
+        (59.6, '1 min 00 s'),
+        (725, '12 min 05 s'),
+        (3599.6, '1 h 00 min'),
+        (10920, '3 h 02 min'),
+    ],
+)
+def test_duration(seconds, text):
+    assert format_duration(seconds) == text
+
+
+def test_figures_without_a_source_are_found():
+    by_hand = '| method | top-1 |\n|---|---|\n| CE | 38.32 |\n'
+    sourced = '| method | top-1 | source |\n|---|---|---|\n| CE | 38.32 | LDAM paper |\n'
+    settings = '| option | value |\n|---|---|\n| beta | 0.9999 |\n| lr | 0.1 |\n'
+    assert unsourced_figures(f'Text 38.32.\n\n{by_hand}\n{sourced}\n{settings}') == ['| CE | 38.32 |']
