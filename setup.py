@@ -14,10 +14,10 @@ setup(
     description='Long-tailed image recognition on MMEngine',
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
-    license='Apache-2.0',
+    license_expression='Apache-2.0',
     license_files=['LICENSE'],
     python_requires='>=3.11,<3.14',
-    # An installed mmlt carries the configs of the repository as mmlt/configs, with the README and results of each method.
+    # An installed mmlt carries the configs as mmlt/configs, with the README and results of each method.
     packages=[*find_packages(include=['mmlt', 'mmlt.*']), 'mmlt.configs'],
     package_dir={'mmlt.configs': 'configs'},
     package_data={

@@ -34,7 +34,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files that a clone would have, in a folder of their own: setuptools writes build/ beside setup.py."""
     folder = tmp_path_factory.mktemp('source')
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'):
+    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md'):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     for package in ('mmlt', 'configs'):
         for path in (ROOT / package).rglob('*'):

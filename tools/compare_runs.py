@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description='A table of finished runs, and a plot of accuracy against class frequency.')
+    parser = argparse.ArgumentParser(description='A table of finished runs, and a plot of accuracy by class.')
     parser.add_argument('folders', nargs='+', metavar='RUN_FOLDER', help='folders with a results.json')
     parser.add_argument('--plot', metavar='PNG', help='plot per-class accuracy into this file')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a list of configs and seeds, resumable: python tools/grid.py configs/{ce,kd,bkd}/resnet32_cifar100lt.py --seeds 0 1 2"""
+"""Train configs with seeds, resumable: python tools/grid.py configs/{ce,bkd}/resnet32_cifar100lt.py --seeds 0 1 2"""
 
 import argparse
 import sys

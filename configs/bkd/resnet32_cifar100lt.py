@@ -1,4 +1,4 @@
-"""Balanced knowledge distillation from a CE teacher, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs, batch 128; minutes on a GPU, hours on a CPU."""
+"""Balanced knowledge distillation (BKD), ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs, for a GPU."""
 
 _base_ = ['../ce/resnet32_cifar100lt.py']
 

@@ -1,4 +1,4 @@
-"""Balanced knowledge distillation from a CE teacher, ResNet-8, digits-LT, ratio 50; 60 epochs, batch 64: seconds on a CPU."""
+"""Balanced knowledge distillation (BKD), ResNet-8, digits-LT, ratio 50; 60 epochs, batch 64: seconds on a CPU."""
 
 _base_ = ['../ce/resnet8_digitslt.py']
 

@@ -1,4 +1,4 @@
-"""Knowledge distillation from a CE teacher, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs, batch 128; minutes on a GPU, hours on a CPU."""
+"""Knowledge distillation (KD), ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs, for a GPU."""
 
 _base_ = ['../ce/resnet32_cifar10lt.py']
 

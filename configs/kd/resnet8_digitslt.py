@@ -1,4 +1,4 @@
-"""Knowledge distillation from a CE teacher, ResNet-8, digits-LT, ratio 50; 60 epochs, batch 64: seconds on a CPU."""
+"""Knowledge distillation (KD), ResNet-8, digits-LT, ratio 50; 60 epochs, batch 64: seconds on a CPU."""
 
 _base_ = ['../ce/resnet8_digitslt.py']
 

@@ -172,26 +172,25 @@ def comparison_tables(results: Sequence[Record]) -> list['Table']:
 
 
 def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    chosen = f'; (best) is the best epoch, {SELECTION[recipe.selected_on]}' if recipe.selected_on else ''
-    several = '; ± is the sample deviation over seeds' if any(len(row.records) > 1 for row in rows) else ''
-    caption = f'Accuracies in percent after the last epoch{chosen}{several}; {recipe.groups}.'
-    table = Table(title=Text(recipe.title), caption=Text(caption), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column('config', overflow='fold', min_width=16)
-    headings = [heading.replace(' ', '\n') for heading, _, _ in recipe.columns]
-    headings[1:1] = ['(best)'] if recipe.selected_on else []
-    for heading in ['seeds', *headings]:
-        table.add_column(heading, justify='right')
+    best = f'; best: {SELECTION[recipe.selected_on]}' if recipe.selected_on else ''
+    table = Table(
+        title=Text(recipe.title), caption=Text(f'accuracy in percent after the last epoch{best}; {recipe.groups}')
+    )
+    table.add_column('config', overflow='fold', min_width=max(len(row.config) for row in rows))
+    table.add_column('seeds')
+    columns = [column for column in recipe.columns if column[1] != 'accuracy/mean_class']  # a line must fit 80 columns
+    for heading, _, _ in columns:
+        table.add_column(Text(heading.replace('top-1', 'overall')), justify='right')
+    if recipe.selected_on:
+        table.add_column('best', justify='right')
     for row in rows:
-        figures = [row.figure(key, digits) for _, key, digits in recipe.columns]
+        figures = [row.figure(key, digits) for _, key, digits in columns]
         if recipe.selected_on:
-            figures.insert(1, f'({row.figure("accuracy/top1", 2, "best")})')
-        # The deviation on a line of its own: the table stays within 80 columns.
-        figures = [figure.replace(' ± ', '\n±') for figure in figures]
-        table.add_row(*map(Text, (row.label, str(len(row.records)), *figures)))
+            figures.append(row.figure('accuracy/top1', 2, 'best'))
+        table.add_row(*map(Text, (row.label, ', '.join(str(record['seed']) for record in row.records), *figures)))
     return table
 
 

@@ -38,7 +38,9 @@ def run_grid(
     if jobs < 1:
         raise UserError(f'--jobs {jobs}: at least one run at a time is needed.')
     stages = [
-        Stage(find_config(config), seed, parse_options(options or []), precision) for config in configs for seed in seeds
+        Stage(find_config(config), seed, parse_options(options or []), precision)
+        for config in configs
+        for seed in seeds
     ]
     waiting = list(stages)
     running: dict[subprocess.Popen, Stage] = {}
@@ -69,5 +71,6 @@ def run_grid(
     if results:
         console.print(comparison_table(results))
     if failed:
-        raise UserError(f'{len(failed)} of {len(stages)} runs failed: {"; ".join(failed)}; run the same command to go on.')
+        names = '; '.join(failed)
+        raise UserError(f'{len(failed)} of {len(stages)} runs failed: {names}; run the same command to go on.')
     return results

@@ -99,7 +99,7 @@ def test_several_seeds_differ_and_the_precision_is_recorded(run):
 
 def test_grid_runs_configs_and_seeds_and_names_what_failed(run):
     out, _ = run('grid.py', CE, KD, '--seeds', '0', '--jobs', '2', '--cfg-options', 'train_cfg.max_epochs=1')
-    assert run.results('kd/resnet8_digitslt@*/seed0')['finished'] and run.results('ce/resnet8_digitslt@*/seed0')['finished']
+    assert all(run.results(f'{method}/resnet8_digitslt@*/seed0')['finished'] for method in ('ce', 'kd'))
     _, err = run('grid.py', CE, '--cfg-options', 'model.head.in_channels=63', code=1)
     assert '1 of 1 runs failed' in err and 'console.log' in err
 

@@ -39,7 +39,8 @@ def test_the_shortcut_subsamples_and_pads_with_zeros():
 def test_a_map_tokens_and_a_vector_become_one_vector():
     feature_map = torch.randn(2, 5, 3, 4)
     assert torch.allclose(pool_features((None, feature_map)), feature_map.mean(dim=(2, 3)), atol=1e-6)
-    assert torch.allclose(pool_features(feature_map.flatten(2).transpose(1, 2)), feature_map.mean(dim=(2, 3)), atol=1e-6)
+    tokens = feature_map.flatten(2).transpose(1, 2)
+    assert torch.allclose(pool_features(tokens), feature_map.mean(dim=(2, 3)), atol=1e-6)
     vector = torch.randn(2, 5)
     assert pool_features([vector]) is vector
 

@@ -13,9 +13,8 @@ COUNTS = [60, 20, 6, 2]
 
 
 def build(kind: str = 'BKDClassifier', **more) -> torch.nn.Module:
-    model = MODELS.build(
-        dict(type=kind, backbone=dict(type='ResNetCIFAR', depth=8), head=dict(type='LinearHead', in_channels=64, num_classes=4), **more)
-    )
+    head = dict(type='LinearHead', in_channels=64, num_classes=4)
+    model = MODELS.build(dict(type=kind, backbone=dict(type='ResNetCIFAR', depth=8), head=head, **more))
     model.set_class_counts(COUNTS)
     return model
 

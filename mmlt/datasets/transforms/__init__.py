@@ -2,9 +2,31 @@
 
 from mmlt.datasets.transforms.auto_augment import AutoAugment
 from mmlt.datasets.transforms.base import BatchTransform, apply_transforms
-from mmlt.datasets.transforms.crop import RandomCrop
+from mmlt.datasets.transforms.color_jitter import ColorJitter
 from mmlt.datasets.transforms.cutout import Cutout
 from mmlt.datasets.transforms.draw import Draw
-from mmlt.datasets.transforms.flip import RandomFlip
+from mmlt.datasets.transforms.gaussian_blur import GaussianBlur
+from mmlt.datasets.transforms.rand_augment import RandAugment
+from mmlt.datasets.transforms.random_crop import RandomCrop
+from mmlt.datasets.transforms.random_flip import RandomFlip
+from mmlt.datasets.transforms.random_grayscale import RandomGrayscale
+from mmlt.datasets.transforms.random_resized_crop import RandomResizedCrop
+from mmlt.datasets.transforms.random_rotation import RandomRotation
+from mmlt.datasets.transforms.resize import Resize
 
-__all__ = ['AutoAugment', 'BatchTransform', 'Cutout', 'Draw', 'RandomCrop', 'RandomFlip', 'apply_transforms']
+__all__ = [
+    'AutoAugment',
+    'BatchTransform',
+    'ColorJitter',
+    'Cutout',
+    'Draw',
+    'GaussianBlur',
+    'RandAugment',
+    'RandomCrop',
+    'RandomFlip',
+    'RandomGrayscale',
+    'RandomResizedCrop',
+    'RandomRotation',
+    'Resize',
+    'apply_transforms',
+]

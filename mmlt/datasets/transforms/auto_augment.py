@@ -5,7 +5,7 @@ from torch import Tensor
 
 from mmlt.datasets.transforms.base import BatchTransform
 from mmlt.datasets.transforms.draw import Draw
-from mmlt.datasets.transforms.operations import NAMES, OPERATIONS, apply_operations
+from mmlt.datasets.transforms.operations import FUNCTIONS, NAMES, OPERATIONS, apply_chain
 from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 
@@ -38,7 +38,7 @@ CIFAR10 = (
     (('translateY', 0.7, 9), ('autocontrast', 0.9, 1)),
 )
 POLICIES = {'cifar10': CIFAR10}
-LAST_LEVEL = 9
+HIGHEST = 9
 
 
 @TRANSFORMS.register_module()
@@ -61,12 +61,12 @@ class AutoAugment(BatchTransform):
         rows = []
         for name, probability, level in (half for pair in POLICIES[policy] for half in pair):
             operation = OPERATIONS[name]
-            strength = operation.strength(level / LAST_LEVEL)
+            strength = operation.strength(level, HIGHEST)
             rows.append([NAMES.index(name), probability, strength, operation.neutral, operation.signed])
         self._table = torch.tensor(rows, dtype=torch.float64).view(-1, 2, 5)  # (pairs, halves, columns)
 
     def __call__(self, images: Tensor, draw: Draw) -> Tensor:
-        return apply_operations(images, *self.choose(draw, images.device))
+        return apply_chain(images, FUNCTIONS, *self.choose(draw, images.device))
 
     def choose(self, draw: Draw, device: torch.device) -> tuple[Tensor, Tensor]:
         """What is done to each image: kinds int64 (B, 2), places in `NAMES`, and magnitudes float64 (B, 2)."""

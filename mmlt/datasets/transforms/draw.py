@@ -51,21 +51,11 @@ class Draw:
         # Mixed before and after the seed comes in: neither neighbouring keys nor neighbouring seeds are related.
         self._state = _mix_words(_mix_words(keys + _signed(GAMMA)) + _signed(_mix(seed % WORD)))
 
-    def __len__(self) -> int:
-        return len(self._state)
-
     def at(self, position: int) -> 'Draw':
         """The draw of the transform at `position` in its list: streams of their own, for the same images. It nests."""
         draw = Draw.__new__(Draw)
         draw._state = self._state
         draw._path = _mix((self._path + GAMMA * (position + 1)) % WORD)
-        return draw
-
-    def select(self, places: Tensor) -> 'Draw':
-        """The draw of some images of the batch: `places` is int64 (n,)."""
-        draw = Draw.__new__(Draw)
-        draw._state = self._state[places]
-        draw._path = self._path
         return draw
 
     def words(self, n: int, stream: int) -> Tensor:

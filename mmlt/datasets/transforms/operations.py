@@ -1,12 +1,14 @@
 """The operations of the automatic augmentation policies, by name, with the range of their strength."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mmlt.datasets.transforms import ops_geometry, ops_point
+
+Operator = Callable[[Tensor, Tensor], Tensor]
 
 
 class Operation(NamedTuple):
@@ -20,15 +22,17 @@ class Operation(NamedTuple):
         neutral: the magnitude is this plus the strength.
     """
 
-    apply: Callable[[Tensor, Tensor], Tensor]
+    apply: Operator
     weakest: float = 0.0
     strongest: float = 0.0
     signed: bool = False
     neutral: float = 0.0
 
-    def strength(self, level: float) -> float:
-        """Strength at `level`, 0 (weakest) to 1 (strongest)."""
-        return self.weakest + (self.strongest - self.weakest) * level
+    def strength(self, level: float, highest: float) -> float:
+        """Strength at `level` of 0 to `highest`, rounded as `numpy.linspace` does."""
+        if level == highest:
+            return self.strongest
+        return self.weakest + level * ((self.strongest - self.weakest) / highest)
 
 
 SHIFT = 150 / 331  # of the side: 150 pixels of a 331-pixel image
@@ -52,14 +56,16 @@ OPERATIONS = {
     'invert': Operation(ops_point.invert),
 }
 NAMES = tuple(OPERATIONS)
+FUNCTIONS = tuple(operation.apply for operation in OPERATIONS.values())
 
 
-def apply_operations(images: Tensor, kinds: Tensor, magnitudes: Tensor) -> Tensor:
+def apply_chain(images: Tensor, functions: Sequence[Operator], kinds: Tensor, magnitudes: Tensor) -> Tensor:
     """Apply to each image a chain of operations of its own.
 
     Args:
         images: uint8 (B, C, H, W).
-        kinds: int64 (B, S), places in `NAMES`, the first column first.
+        functions: the operations to choose from.
+        kinds: int64 (B, S), places in `functions`, the first column first.
         magnitudes: float64 (B, S).
 
     Returns:
@@ -67,10 +73,10 @@ def apply_operations(images: Tensor, kinds: Tensor, magnitudes: Tensor) -> Tenso
     """
     images = images.clone()
     orders = kinds.argsort(dim=0, stable=True)
-    present = torch.arange(len(NAMES), device=kinds.device)[:, None, None]
-    counts = (kinds == present).sum(1).T.tolist()  # (S, operations); the one wait for the device
+    present = torch.arange(len(functions), device=kinds.device)[:, None, None]
+    counts = (kinds == present).sum(1).T.tolist()  # (S, functions); the one wait for the device
     for step, step_counts in enumerate(counts):
-        for name, places in zip(NAMES, orders[:, step].split(step_counts), strict=True):
-            if len(places) and name != 'identity':
-                images.index_copy_(0, places, OPERATIONS[name].apply(images[places], magnitudes[places, step]))
+        for function, places in zip(functions, orders[:, step].split(step_counts), strict=True):
+            if len(places) and function is not ops_point.identity:
+                images.index_copy_(0, places, function(images[places], magnitudes[places, step]))
     return images

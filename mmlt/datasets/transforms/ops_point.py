@@ -56,7 +56,7 @@ def autocontrast(images: Tensor, magnitude: Tensor) -> Tensor:
     low = images.amin((2, 3), keepdim=True).double()  # (B, C, 1, 1)
     high = images.amax((2, 3), keepdim=True).double()
     flat = high <= low
-    scale = torch.where(flat, 1.0, 255.0 / (high - low))
+    scale = torch.where(flat, 1.0, torch.full_like(low, 255) / (high - low))
     offset = torch.where(flat, 0.0, -low * scale)
     return (images.double().mul_(scale).add_(offset)).clamp_(0, 255).to(torch.uint8)
 

@@ -57,7 +57,8 @@ class ResNetCIFAR(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, base_channels, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(base_channels)
         width = base_channels
-        for stage, (channels, stride) in enumerate(((base_channels, 1), (2 * base_channels, 2), (4 * base_channels, 2))):
+        stages = ((base_channels, 1), (2 * base_channels, 2), (4 * base_channels, 2))
+        for stage, (channels, stride) in enumerate(stages):
             layers = [BasicBlock(width, channels, stride)]
             layers += [BasicBlock(channels, channels) for _ in range(blocks - 1)]
             self.add_module(f'layer{stage + 1}', nn.Sequential(*layers))

@@ -1,0 +1,31 @@
+"""Random rotations."""
+
+from torch import Tensor
+
+from mmlt.datasets.transforms.base import BatchTransform
+from mmlt.datasets.transforms.draw import Draw
+from mmlt.datasets.transforms.ops_geometry import rotate
+from mmlt.errors import UserError
+from mmlt.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class RandomRotation(BatchTransform):
+    """Rotate an image about its centre by an angle uniform in [-degrees, degrees), to the nearest pixel.
+
+    Source: the CIFAR recipe of RIDE (Wang et al., ICLR 2021) and SADE (Zhang et al., NeurIPS 2022), with 15 degrees.
+
+    Args:
+        degrees: largest angle.
+        fill: grey level of what comes from outside the image, 0 to 255.
+    """
+
+    def __init__(self, degrees: float = 15, fill: int = 0) -> None:
+        if degrees < 0:
+            raise UserError(f'RandomRotation has degrees={degrees}; give the largest angle, 0 or more.')
+        self.degrees = degrees
+        self.fill = fill
+
+    def __call__(self, images: Tensor, draw: Draw) -> Tensor:
+        angle = (draw.uniform(1, stream=0).squeeze(1).double() * 2 - 1) * self.degrees
+        return rotate(images, angle, self.fill)

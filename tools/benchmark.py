@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Speed against named rivals, measured in turn: python tools/benchmark.py [--json FILE] [--plot FILE]"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+CASES = ('framework', 'rival-ce', 'rival-bkd', 'rival-augment')
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description='Training images a second through the Runner, against a bare PyTorch loop over the same parts '
+        '(framework) and against the loop that long-tailed repositories share: torchvision on PIL images, fp32, the '
+        'better of 0 and 2 workers (rival-...). Legs take turns, each in a process of its own; a ratio is the median '
+        'over the pairs. Run it on an otherwise idle machine.'
+    )
+    parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES), metavar='CASE',
+                        help=f'default: {" ".join(CASES)}')  # fmt: skip
+    parser.add_argument('--data', choices=('auto', 'cifar100', 'digits'), default='auto',
+                        help='CIFAR-100-LT where it is there, else the embedded digits (auto)')  # fmt: skip
+    parser.add_argument('--pairs', type=int, default=5, help='measurements of each leg (default 5)')
+    parser.add_argument('--steps', type=int, default=20, help='timed steps of a measurement (default 20)')
+    parser.add_argument('--warmup', type=int, default=5, help='untimed steps before them (default 5)')
+    parser.add_argument('--precision', choices=('fp32', 'bf16'), default='bf16', help="of mmlt's legs (default bf16)")
+    parser.add_argument('--threads', type=int, default=2, help='of PyTorch, in every leg (default 2)')
+    parser.add_argument('--json', metavar='FILE', help='write the records')
+    parser.add_argument('--plot', metavar='FILE', help='write a bar chart')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the configs')
+    parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
+    args = parser.parse_args()
+    for name in ('pairs', 'steps', 'warmup', 'threads'):
+        if getattr(args, name) < 1:
+            parser.error(f'--{name} must be at least 1')
+    return args
+
+
+def main() -> None:
+    """Measure, show, write."""
+    args = parse_args()
+    import json
+
+    from mmlt.apis.benchmark.cases import run_cases
+    from mmlt.apis.benchmark.show import benchmark_table, plot
+    from mmlt.engine.console import console
+    from mmlt.files import atomic_write
+
+    records = run_cases(
+        args.cases, args.data, args.pairs, args.steps, args.warmup, args.precision, args.threads, args.cfg_options
+    )
+    console.print(benchmark_table(records))
+    console.print(
+        "ratio: median over the pairs (least to greatest). MiB: peak of the leg's own process, DataLoader workers not "
+        'counted. outside: share of the time that is not forward, backward or optimizer.',
+        markup=False,
+    )
+    if args.json:
+        atomic_write(args.json, json.dumps(records, indent=2, allow_nan=False) + '\n')
+        console.print(f'records: {args.json}', markup=False)
+    if args.plot:
+        plot(args.plot, records)
+        console.print(f'bar chart: {args.plot}', markup=False)
+
+
+if __name__ == '__main__':
+    from mmlt.apis.cli import run_tool
+
+    run_tool(main)
