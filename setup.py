@@ -38,6 +38,6 @@ setup(
         'timm>=1.0',
         'setuptools<82',
     ],
-    entry_points={'console_scripts': ['mmlt-train = mmlt.apis.cli:train', 'mmlt-test = mmlt.apis.cli:test']},
+    entry_points={'console_scripts': ['mmlt-train = mmlt.apis.main:train', 'mmlt-test = mmlt.apis.main:test']},
     zip_safe=False,
 )

@@ -1,6 +1,7 @@
 """An installed mmlt, away from the repository: what the wheel holds, and that it works from another folder."""
 
 import email
+import json
 import os
 import subprocess
 import sys
@@ -100,8 +101,8 @@ def test_wheel_metadata(wheel: Path, names: set[str]) -> None:
     assert metadata['Version'] == mmlt.__version__
     assert metadata['License-Expression'] == 'Apache-2.0'
     assert any(name.endswith('/LICENSE') for name in names)
-    assert 'mmlt-train = mmlt.apis.cli:train' in scripts
-    assert 'mmlt-test = mmlt.apis.cli:test' in scripts
+    assert 'mmlt-train = mmlt.apis.main:train' in scripts
+    assert 'mmlt-test = mmlt.apis.main:test' in scripts
 
 
 def test_installed_package_is_used_from_another_folder(wheel: Path, tmp_path: Path) -> None:
@@ -118,3 +119,14 @@ def test_installed_package_is_used_from_another_folder(wheel: Path, tmp_path: Pa
     folder, model = run(sys.executable, '-c', probe, cwd=elsewhere, PYTHONPATH=str(target)).splitlines()[-2:]
     assert Path(folder).resolve() == (target / 'mmlt').resolve()
     assert model == 'BKDClassifier'
+
+
+def test_installed_package_trains_from_another_folder(wheel: Path, tmp_path: Path) -> None:
+    site, elsewhere = tmp_path / 'site', tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    run(sys.executable, '-m', 'pip', 'install', '--no-deps', '--no-index', '--target', site, wheel, cwd=tmp_path)
+    options = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.dataset.imbalance_ratio=100']
+    run(sys.executable, '-m', 'mmlt.apis.main', 'train', 'configs/ce/resnet8_digitslt.py', *options,
+        cwd=elsewhere, PYTHONPATH=str(site))  # fmt: skip
+    (results,) = elsewhere.glob('work_dirs/ce/resnet8_digitslt@*/seed0/results.json')
+    assert json.loads(results.read_text())['finished']

@@ -1,5 +1,6 @@
 """Many runs from one command, each in a process of its own."""
 
+import os
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from mmlt.errors import UserError
 def run_grid(
     configs: list[str], seeds: list[int], jobs: int = 1, precision: str | None = None, options: list[str] | None = None
 ) -> list[dict]:
-    """Train every config with every seed through `tools/train.py --resume`.
+    """Train every config with every seed as `tools/train.py --resume` does.
 
     A run that fails does not stop the others; all failures are named in the end.
 
@@ -33,8 +34,8 @@ def run_grid(
     Raises:
         UserError: a config does not exist (before anything is trained), or runs failed (after the others are done).
     """
-    script = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
-    entry = [str(script)] if script.is_file() else ['-m', 'mmlt.apis.main', 'train']
+    package = str(Path(__file__).resolve().parents[2])
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, [package, os.environ.get('PYTHONPATH')]))}
     if jobs < 1:
         raise UserError(f'--jobs {jobs}: at least one run at a time is needed.')
     stages = [
@@ -49,12 +50,13 @@ def run_grid(
         while waiting or running:
             while waiting and len(running) < jobs:
                 stage = waiting.pop(0)
-                command = [sys.executable, *entry, str(stage.path), '--resume', '--seed', str(stage.seed)]
+                command = [sys.executable, '-m', 'mmlt.apis.main', 'train', str(stage.path), '--resume']
+                command += ['--seed', str(stage.seed)]
                 command += ['--precision', precision] if precision else []
                 command += ['--cfg-options', *options] if options else []
                 stage.folder.mkdir(parents=True, exist_ok=True)
                 with open(stage.folder / 'console.log', 'a', encoding='utf-8') as log:
-                    running[subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)] = stage
+                    running[subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=env)] = stage
                 say(f'started {stage.name}, seed {stage.seed}: {stage.folder}/console.log')
             time.sleep(0.5)
             for process in [process for process in running if process.poll() is not None]:

@@ -1,0 +1,1 @@
+"""Speed as a ratio against a named rival in the same run; each leg in a process of its own."""

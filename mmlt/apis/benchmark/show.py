@@ -1,0 +1,66 @@
+"""A benchmark's records as a table and as a picture."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from mmlt.files import atomic_write
+
+
+def benchmark_table(records: Sequence[dict]) -> Table:
+    """Two rows a case: mmlt and its rival."""
+    first = records[0]
+    title = f'{first["data"]}, {first["device"]}, {first["threads"]} threads, {first["pairs"]} x {first["steps"]} steps'
+    table = Table('case', 'leg', title=title)
+    for column in ('images/s', 'ratio', 'MiB', 'outside'):
+        table.add_column(column, justify='right', no_wrap=True)
+    for record in records:
+        low, high = record['spread']
+        outside = record['outside_share']
+        table.add_row(
+            record['case'],
+            f'mmlt {record["precision"]}',
+            f'{record["images_per_s"]:,.0f}',
+            f'{record["ratio"]:.2f} ({low:.2f} to {high:.2f})',
+            f'{record["peak_memory_mb"]:,}',
+            '' if outside is None else f'{outside:.1%}',
+        )
+        rival = f'{record["rival"]} {record["rival_precision"]}'
+        table.add_row('', rival, f'{record["rival_images_per_s"]:,.0f}', '', f'{record["rival_peak_memory_mb"]:,}', '')
+        table.add_section()
+    return table
+
+
+def plot(path: str | Path, records: Sequence[dict]) -> None:
+    """Bars of images a second, mmlt beside its rival, with the ratio above each pair."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(2 + 2.2 * len(records), 4.2), layout='constrained')
+    places = range(len(records))
+    own = [record['images_per_s'] for record in records]
+    rival = [record['rival_images_per_s'] for record in records]
+    axes.bar([place - 0.2 for place in places], own, 0.38, color='#1f5fa8', label='mmlt')
+    axes.bar([place + 0.2 for place in places], rival, 0.38, color='#b9bec6', label='rival')
+    for place, record in enumerate(records):
+        low, high = record['spread']
+        text = f'{record["ratio"]:.2f}x\n{low:.2f} to {high:.2f}'
+        top = max(own[place], rival[place])
+        axes.annotate(text, (place, top), (0, 4), textcoords='offset points', ha='center', fontsize=9)
+    axes.set_xticks(places, [f'{record["case"]}\n{record["precision"]} against {record["rival_precision"]}\n'
+                             f'{record["rival"]}' for record in records], fontsize=9)  # fmt: skip
+    axes.set_ylabel('training images a second')
+    axes.set_ylim(0, 1.35 * max(own + rival))
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.legend(frameon=False, loc='upper right', ncols=2)
+    first = records[0]
+    title = f'{first["data"]}, batch {first["batch_size"]}, {first["device"]}, {first["threads"]} threads'
+    axes.set_title(title, fontsize=10)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=Path(path).suffix.lstrip('.') or 'png', dpi=150)
+    pyplot.close(figure)
+    atomic_write(path, drawn.getvalue())

@@ -1,0 +1,125 @@
+"""Training and testing from the command line: `tools/train.py` and `tools/test.py`, `mmlt-train` and `mmlt-test`."""
+
+import argparse
+import json
+import sys
+
+from mmlt.apis.adjustment import add_arguments, from_arguments, in_words
+from mmlt.apis.cli import run_tool
+
+
+def train_arguments() -> argparse.Namespace:
+    """The command line of `train`."""
+    parser = argparse.ArgumentParser(
+        description='Train a config; a teacher it needs is trained first, what is finished is reused.'
+    )
+    parser.add_argument('config', help='path of the config, for instance configs/bkd/resnet32_cifar100lt.py')
+    parser.add_argument('--work-dir', help='folder of this run (default: work_dirs/<path below configs>/seed<k>)')
+    parser.add_argument('--resume', action='store_true', help='go on with an unfinished run')
+    parser.add_argument('--precision', choices=('fp32', 'bf16'), help='instead of the precision in the config')
+    parser.add_argument('--amp', action='store_true', help='the same as --precision bf16')
+    parser.add_argument('--seed', type=int, default=0, help='training seed (default 0)')
+    parser.add_argument('--seeds', type=int, nargs='+', metavar='K', help='several seeds, one after the other')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config: a.b.c=value'
+    )
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
+    return parser.parse_args()
+
+
+def train_main() -> None:
+    """Train each seed and show the results."""
+    args = train_arguments()
+    from mmlt.analysis.tables import comparison_table
+    from mmlt.apis.options import parse_options
+    from mmlt.apis.train import train
+    from mmlt.engine.console import console
+    from mmlt.errors import UserError
+
+    if args.amp and args.precision == 'fp32':
+        raise UserError('--amp is bf16 and contradicts --precision fp32: give one of them.')
+    seeds = args.seeds or [args.seed]
+    if args.work_dir and len(seeds) > 1:
+        raise UserError('--work-dir names one run and --seeds several: leave one of them out.')
+    results = [
+        train(
+            args.config,
+            seed=seed,
+            work_dir=args.work_dir,
+            resume=args.resume,
+            precision='bf16' if args.amp else args.precision,
+            overrides=parse_options(args.cfg_options),
+            launcher=args.launcher,
+        )
+        for seed in seeds
+    ]
+    from mmengine.dist import is_main_process
+
+    if is_main_process():
+        if len(results) > 1:
+            console.print(comparison_table(results))
+        for result in results:
+            console.print(f'results in {result["folder"]}: results.json, per_class.csv, report.html', markup=False)
+
+
+def test_arguments() -> argparse.Namespace:
+    """The command line of `test`."""
+    parser = argparse.ArgumentParser(description='Evaluate a checkpoint on the test set of a config.')
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('checkpoint', help='path of a checkpoint of mmlt')
+    parser.add_argument('--out', help='write the results to this JSON file')
+    parser.add_argument('--work-dir', help="folder for per_class.csv (default: test, beside the checkpoint)")
+    parser.add_argument('--precision', choices=('fp32', 'bf16'), help="instead of the checkpoint's own")
+    add_arguments(parser)
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
+    return parser.parse_args()
+
+
+def test_main() -> None:
+    """Evaluate and show the metrics."""
+    args = test_arguments()
+    adjustment = from_arguments(args)
+    from mmengine.dist import is_main_process
+
+    from mmlt.analysis.metrics_table import metrics_table
+    from mmlt.apis.options import parse_options
+    from mmlt.apis.test import test
+    from mmlt.engine.console import console
+    from mmlt.files import atomic_write
+
+    record = test(
+        args.config,
+        args.checkpoint,
+        precision=args.precision,
+        overrides=parse_options(args.cfg_options),
+        launcher=args.launcher,
+        work_dir=args.work_dir,
+        adjustment=adjustment,
+    )
+    if is_main_process():
+        console.print(metrics_table(record))
+        if adjustment:
+            console.print(in_words(record['adjustment']), markup=False)
+        if args.out:
+            atomic_write(args.out, json.dumps(record, indent=2, allow_nan=False) + '\n')
+            console.print(f'written to {args.out}', markup=False)
+
+
+def train() -> None:
+    """Entry point of `mmlt-train`."""
+    run_tool(train_main)
+
+
+def test() -> None:
+    """Entry point of `mmlt-test`."""
+    run_tool(test_main)
+
+
+if __name__ == '__main__':  # python -m mmlt.apis.main train CONFIG
+    tool = {'train': train, 'test': test}[sys.argv.pop(1)]
+    tool()

@@ -1,0 +1,92 @@
+"""The benchmark's legs do the same work, and its records hold together."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmlt.apis.benchmark.pairs import LegProcess, compare
+from mmlt.apis.benchmark.rival import Cutout, Pictures, ResNet, bkd_loss, transform_of
+from mmlt.errors import UserError
+from mmlt.models.backbones import ResNetCIFAR
+from mmlt.models.losses import balanced_distillation_loss
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_rival_trains_the_same_network():
+    torch.manual_seed(0)
+    rival, own = ResNet(20, 7).eval(), ResNetCIFAR(20).eval()
+    own.load_state_dict({k: v for k, v in rival.state_dict().items() if not k.startswith('linear.')})
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        features = own(images)[0].mean((2, 3))
+        assert torch.allclose(rival(images), rival.linear(features), atol=1e-5)
+
+
+def test_the_rival_minimises_the_same_loss():
+    torch.manual_seed(0)
+    student, teacher = torch.randn(2, 6, 4, dtype=torch.float64)
+    target, weights = torch.randint(4, (6,)), torch.rand(4, dtype=torch.float64)
+    expected = F.cross_entropy(student, target) + balanced_distillation_loss(student, teacher, weights, 2.0)
+    assert torch.allclose(bkd_loss(student, teacher, target, weights, 2.0), expected)
+
+
+def test_the_rival_normalises_as_the_config_says():
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    mean, std = [0.5, 0.4, 0.3], [0.1, 0.2, 0.3]
+    pictures = Pictures(images, np.array([3, 4]), transform_of([], 8, mean, std))
+    image, label = pictures[1]
+    expected = (images[1] / 255 - mean) / std  # (8, 8, 3)
+    assert label == 4 and np.allclose(image.permute(1, 2, 0), expected, atol=1e-5)
+    with pytest.raises(ValueError, match='Mirror'):
+        transform_of([dict(type='Mirror')], 8, [0] * 3, [1] * 3)
+
+
+def test_the_rivals_cutout_is_one_square():
+    np.random.seed(0)
+    holes = [int((Cutout(4)(torch.ones(3, 9, 9))[0] == 0).sum()) for _ in range(50)]
+    assert max(holes) == 16 and min(holes) >= 4
+
+
+def test_compare_takes_the_rivals_better_figure_pair_by_pair():
+    own = [dict(images_per_s=rate, peak_memory_mb=10, outside=0.1) for rate in (30, 20, 40)]
+    slow = [dict(images_per_s=rate, peak_memory_mb=5) for rate in (1, 1, 100)]
+    fast = [dict(images_per_s=rate, peak_memory_mb=7) for rate in (10, 10, 10)]
+    found = compare(own, dict(slow=slow, fast=fast))
+    assert (found['rival'], found['ratio'], found['spread']) == ('fast', 3.0, [2.0, 4.0])
+    assert (found['images_per_s'], found['rival_peak_memory_mb']) == (30, 7)
+
+
+def test_a_leg_that_fails_tells_why(tmp_path):
+    options = dict(data=str(tmp_path / 'absent.npz'), depth=8, num_classes=10, transforms=[], mean=[0] * 3, std=[1] * 3)
+    leg = LegProcess('rival', 'rival', {**options, 'batch_size': 4, 'workers': 0, 'temperature': None}, 1)
+    with pytest.raises(UserError, match='absent.npz'):
+        leg.wait()
+    leg.close()
+
+
+@pytest.mark.slow
+def test_a_short_run_writes_valid_records(tmp_path):
+    out, picture = tmp_path / 'records.json', tmp_path / 'bars.png'
+    arguments = ['--data', 'digits', '--cases', 'framework', 'rival-bkd', '--pairs', 1, '--steps', 2, '--warmup', 1]
+    arguments += ['--threads', 1, '--json', out, '--plot', picture]
+    command = [sys.executable, ROOT / 'tools' / 'benchmark.py', *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    framework, rival = json.loads(out.read_text())
+    assert (framework['case'], framework['rival']) == ('framework', 'bare PyTorch loop')
+    assert set(rival['all_rivals']) == {'torchvision, 0 workers', 'torchvision, 2 workers'}
+    assert rival['rival_images_per_s'] == max(rival['all_rivals'].values())
+    for record in (framework, rival):
+        assert record['ratio'] == pytest.approx(record['images_per_s'] / record['rival_images_per_s'], rel=0.01)
+        assert record['peak_memory_mb'] > 50 and record['rival_peak_memory_mb'] > 50
+        assert record['data'] == 'digits' and torch.__version__.startswith(record['versions']['torch'])
+        if record['outside_share'] is not None:  # a GPU's is not known
+            assert 0 < record['outside_share'] < 1
+    assert picture.read_bytes().startswith(b'\x89PNG')

@@ -1,0 +1,67 @@
+"""The contact sheet shows the very pixels that the model gets."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmlt.apis.browse import browse
+from mmlt.apis.config import load_config
+from mmlt.errors import UserError
+from mmlt.registry import DATASETS, MODELS
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = 'configs/ce/resnet8_digitslt.py'
+
+
+def test_tiles_are_the_augmented_batch():
+    sheet, batch = browse(CONFIG, rows=3, columns=4, seed=5)
+    preprocessor = MODELS.build(load_config(CONFIG).model.data_preprocessor)
+    preprocessor.seed = 5
+    expected = preprocessor.augment(batch, training=True).numpy().transpose(0, 2, 3, 1)
+    pixels = np.asarray(sheet.draw())
+    for place, tile in enumerate(expected):
+        left, upper, right, lower = sheet.box(place)
+        shown = pixels[upper:lower, left:right]
+        assert np.array_equal(shown, np.kron(tile, np.ones((8, 8, 1), dtype=np.uint8)))
+    assert not torch.equal(sheet.tiles, batch.images)  # it is augmented indeed
+
+
+def test_rows_go_from_head_to_tail_and_use_an_image_once_before_twice():
+    sheet, batch = browse(CONFIG, rows=10, columns=6)
+    assert sheet.names == list('0123456789')
+    assert sheet.counts[0] == '124 images' and sheet.counts[9] == '2 images'
+    assert batch.labels.view(10, 6).unique(dim=1).flatten().tolist() == list(range(10))
+    assert [len(row.unique()) for row in batch.indices.view(10, 6)] == [6] * 7 + [5, 3, 2]
+
+
+def test_test_images_are_as_they_are():
+    sheet, batch = browse(CONFIG, rows=2, columns=3, mode='test')
+    images, labels = DATASETS.build(dict(type='Digits', split='test')).tensors()
+    assert torch.equal(sheet.tiles, images[batch.indices])
+    assert torch.equal(batch.labels, labels[batch.indices])
+
+
+def test_one_class_fills_the_sheet():
+    _, batch = browse(CONFIG, rows=3, columns=5, label=9)
+    assert batch.labels.tolist() == [9] * 15
+    with pytest.raises(UserError, match='0 to 9'):
+        browse(CONFIG, label=10)
+
+
+def test_command_line_writes_a_png_of_the_right_size(tmp_path):
+    out = tmp_path / 'sheet.png'
+    arguments = [CONFIG, '--out', out, '--rows', 2, '--columns', 3]
+    command = [sys.executable, ROOT / 'tools' / 'browse_dataset.py', *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    sheet, _ = browse(CONFIG, rows=2, columns=3)
+    with Image.open(out) as picture:
+        assert picture.format == 'PNG' and picture.size == sheet.size
+        # three tiles of 64 with their gaps beside the names, two rows of them below the title
+        assert picture.size == (sheet.left + 3 * 66 + 12, 34 + 2 * 66 + 12)
+        assert np.array_equal(np.asarray(picture), np.asarray(sheet.draw()))
