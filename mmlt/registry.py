@@ -33,9 +33,9 @@ class LazyRegistry(Registry):
     def import_from_location(self) -> None:
         """Import mmlt's own parts once; unlike MMEngine's, an import that fails says so with its own cause."""
         if not self._imported:
-            self._imported = True
             for location in self._locations:
                 importlib.import_module(location)
+            self._imported = True
 
     def get(self, key: str) -> type | None:
         """The part registered as `key`.
@@ -48,7 +48,7 @@ class LazyRegistry(Registry):
         self.import_from_location()
         scope, _, name = key.rpartition('.')
         if scope and scope not in SCOPES:
-            raise UserError(f'type {key!r} is a dotted path, which is never imported: register the part and use its name.')
+            raise UserError(f'type {key!r} is a dotted path, which is never imported: register the part, use its name.')
         registry: Registry | None = self
         while registry is not None:
             if scope in ('', registry.scope) and name in registry.module_dict:
@@ -63,7 +63,13 @@ class LazyRegistry(Registry):
         return found
 
     def _foreign(self, scope: str, name: str) -> type | None:
-        importlib.import_module(self.fallback if scope == 'mmpretrain' and self.fallback else f'{scope}.registry')
+        try:
+            importlib.import_module(self.fallback if scope == 'mmpretrain' and self.fallback else f'{scope}.registry')
+        except ImportError as error:
+            raise UserError(
+                f'the {self.name} {name!r} was looked for in {scope}, whose import failed ({error}): install {scope}, or '
+                'correct the type in the config.'
+            ) from error
         child = self.parent.children.get(scope) if self.parent else None
         if child is None:
             return None

@@ -2,7 +2,6 @@
 
 import difflib
 import hashlib
-import inspect
 import json
 import re
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from mmlt.apis.check import arguments_of, check_shape, kind_at
+from mmlt.apis.custom_code import custom_code, import_custom_code
 from mmlt.engine.checkpoint import plain
 from mmlt.errors import UserError
 
@@ -17,8 +18,10 @@ KNOWN_KEYS = {
     *('default_scope', 'model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator'),
     *('test_evaluator', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler', 'default_hooks'),
     *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
-    *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'auto_scale_lr', 'log_level', 'find_unused_parameters', 'seed'),
+    *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'auto_scale_lr', 'log_level'),
+    *('find_unused_parameters', 'seed'),
 }
+LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'num_workers', 'drop_last'}
 # Where things lie and how they are read decides nothing.
 NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root'}
 
@@ -47,6 +50,22 @@ def find_config(config: str | Path) -> Path:
     raise UserError(f'there is no config {config}{hint}.')
 
 
+def find_beside(path: Path, config: str) -> Path:
+    """The config that `path`, or a base of it, names as `config`: seen from the folder of the file that names it.
+
+    Raises:
+        UserError: there is none, below `configs` neither.
+    """
+
+    def seen_from(file: Path) -> Path | None:
+        if (local := file.parent / config).is_file():
+            return local.resolve()
+        bases = (Path(Config._get_cfg_path(base, str(file))[0]) for base in Config._get_base_files(str(file)))
+        return next((found for base in bases if (found := seen_from(base))), None)
+
+    return seen_from(path) or find_config(config)
+
+
 def config_name(path: Path) -> str:
     """Path below `configs` without `.py` (`bkd/resnet32_cifar100lt`); the bare file name elsewhere."""
     for root in config_roots():
@@ -63,17 +82,18 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
     """
     path = find_config(config)
     try:
-        cfg = Config.fromfile(path, format_python_code=False)
+        cfg = Config.fromfile(path, import_custom_modules=False, format_python_code=False)
     except Exception as error:
         raise UserError(f'the config {path} cannot be read: {type(error).__name__}: {error}') from error
+    import_custom_code(cfg, path)
     for key in cfg:
         near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.75)
         if key not in KNOWN_KEYS and near:
             raise UserError(f'{path} sets {key!r}, which nothing reads: did you mean {near[0]!r}?')
-    for name in overrides or {}:
+    for name in sorted(overrides or {}, key=lambda name: not name.endswith('type')):  # a new type takes new arguments
         check_override(cfg, name)
-    if overrides:
-        cfg.merge_from_dict(overrides)
+        cfg.merge_from_dict({name: overrides[name]})
+    check_shape(dict(cfg.items()))
     # What the data decide about the model stands beside the data: handed on here, unless the model says otherwise.
     if 'model' in cfg and 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
@@ -102,9 +122,13 @@ def check_override(cfg: Config, name: str) -> None:
                 continue
             known = set(node)
             if depth == len(keys) - 1 and 'type' in node:
-                known |= constructor_arguments(node['type'])
+                known |= constructor_arguments(node['type'], where)
             elif depth == 0:
                 known |= KNOWN_KEYS
+            elif keys[0].endswith('_dataloader') and depth == 1:
+                known |= LOADER_KEYS
+            elif keys[0] == 'prerequisites' and depth == 2:
+                known |= {'checkpoint', 'config'}
             if key in known and depth == len(keys) - 1:
                 return
             near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
@@ -114,17 +138,15 @@ def check_override(cfg: Config, name: str) -> None:
             raise UserError(f'--cfg-options {name}: {where} is {node!r} and has nothing inside.')
 
 
-def constructor_arguments(type_name: str) -> set[str]:
-    """Names of the arguments that a registered part takes; empty where the part is unknown."""
+def constructor_arguments(type_name: str, path: str) -> set[str]:
+    """Names of the arguments that the registered part at `path` takes; empty where the part is unknown."""
     from mmlt import registry
 
-    for kind in ('MODELS', 'DATASETS', 'DATA_SAMPLERS', 'TRANSFORMS', 'METRICS', 'LOOPS', 'HOOKS', 'OPTIMIZERS'):
-        try:
-            part = getattr(registry, kind).get(type_name)
-        except UserError:
-            continue
-        return set(inspect.signature(part).parameters) - {'self'}
-    return set()
+    kind = kind_at(path)
+    try:
+        return (arguments_of(getattr(registry, kind).get(type_name)) or set()) if kind else set()
+    except UserError:
+        return set()
 
 
 def without_neutral(node: Any) -> Any:
@@ -163,6 +185,8 @@ def outcome_of(cfg: Config, fingerprint: dict, seed: int, world_size: int, prere
             precision=cfg.precision,
             seed=seed,
             prerequisites=prerequisites,
+            **(dict(partner_sampler=loader.partner_sampler) if loader.get('partner_sampler') else {}),
+            **(dict(custom_code=code) if (code := custom_code(cfg)) else {}),
         )
     )
 

@@ -10,9 +10,11 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
+from mmlt.apis.check import check_parts
 from mmlt.apis.config import (
     config_name,
     data_overrides,
+    find_beside,
     find_config,
     hash_of,
     load_config,
@@ -57,9 +59,12 @@ class Stage:
     work_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UserError(f'the seed must be at least 0, not {self.seed}.')
         self.path = find_config(self.config)
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
+        check_parts(dict(self.cfg.items()))
         self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
         self.prerequisites: dict[str, Stage | Path] = {}
         for role, needed in (self.cfg.get('prerequisites') or {}).items():
@@ -67,12 +72,12 @@ class Stage:
                 self.prerequisites[role] = Path(needed.checkpoint)
             else:
                 self.prerequisites[role] = Stage(
-                    self._beside(needed.config), self.seed, data_overrides(self.overrides), self.precision, self.work_root
+                    find_beside(self.path, needed.config),
+                    self.seed,
+                    data_overrides(self.overrides),
+                    self.precision,
+                    self.work_root,
                 )
-
-    def _beside(self, config: str) -> Path:
-        local = self.path.parent / config
-        return local if local.is_file() else find_config(config)
 
     @cached_property
     def loader(self) -> BatchLoader:

@@ -9,7 +9,9 @@ from typing import Any
 from mmengine.dist import get_world_size, is_main_process
 
 from mmlt.analysis.results import write_per_class_csv
+from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.config import config_name, find_config, load_config
+from mmlt.apis.posthoc import adjust_model
 from mmlt.engine.checkpoint import load_checkpoint, load_weights
 from mmlt.engine.device import device_name, resolve_precision, start_processes
 from mmlt.engine.runner import LongTailedRunner
@@ -24,6 +26,7 @@ def test(
     overrides: dict[str, Any] | None = None,
     launcher: str = 'none',
     work_dir: str | Path | None = None,
+    adjustment: Adjustment | None = None,
 ) -> dict:
     """Evaluate `checkpoint` with the model and the test set of `config`.
 
@@ -33,7 +36,8 @@ def test(
         precision: `fp32` or `bf16`; the checkpoint's own by default.
         overrides: config overrides.
         launcher: `none`, `pytorch` or `slurm`.
-        work_dir: folder for `per_class.csv`; the checkpoint's by default.
+        work_dir: folder for `per_class.csv`; `test` beside the checkpoint by default.
+        adjustment: a correction to put on the model first; the file is then `per_class_<adjust>.csv`.
 
     Returns:
         config, checkpoint (path and SHA-256), data, precision, device, versions, shot groups, metrics, per-class rows.
@@ -47,7 +51,8 @@ def test(
     content = load_checkpoint(checkpoint)
     meta = content['meta']
     cfg.precision, fallback = resolve_precision(precision or meta.get('precision') or cfg.get('precision', 'fp32'))
-    folder = Path(work_dir or Path(checkpoint).parent)
+    folder = Path(work_dir or Path(checkpoint).parent / 'test')  # never over the run's own files
+    train_data = cfg.get('train_dataloader', {}).get('dataset', {})
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
         cfg.pop(key, None)
     cfg.pop('val_evaluator', None)
@@ -66,6 +71,7 @@ def test(
             'use the config it was trained with.'
         )
     load_weights(runner.bare_model, content['state_dict'], checkpoint)
+    adjusted = adjust_model(adjustment, runner, train_data, meta) if adjustment else None
     start = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - start
@@ -87,7 +93,9 @@ def test(
         metrics=metrics,
         per_class=details['per_class'],
         note=fallback,
+        **(dict(adjustment=adjusted) if adjusted else {}),
     )
     if is_main_process():
-        write_per_class_csv(folder / 'per_class.csv', details['per_class'])
+        name = f'per_class_{adjustment.adjust}.csv' if adjustment else 'per_class.csv'
+        write_per_class_csv(folder / name, details['per_class'])
     return record

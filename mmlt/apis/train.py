@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
+from mmengine.registry import DefaultScope
 
+from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import write_per_class_csv, write_results
 from mmlt.apis.config import hash_of
+from mmlt.apis.corrections import double_correction
 from mmlt.apis.stages import Stage
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, load_weights
 from mmlt.engine.console import say, set_log_file
@@ -79,20 +82,30 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         if found[0]:
             why = f'needed by {needed_by}' if needed_by else 'nothing to do'
             say(f'{stage.name}, seed {stage.seed}: finished before in {found[0]["folder"]} ({why})')
+            if is_main_process():
+                ensure_report(Path(found[0]['folder']))
             return found[0]
         if not resume and checkpoints_of(stage.folder):
             raise UserError(
                 f'{stage.folder} holds an unfinished or different run: go on with --resume, or choose another --work-dir.'
             )
-        return run_alone(stage, teachers, resume, launcher, needed_by)
+        outcome = stage.outcome  # before the Runner's own entries come into the config
+        before = set_log_file(stage.folder / 'train.log')
+        try:
+            return run_alone(stage, outcome, teachers, resume, launcher, needed_by)
+        finally:
+            set_log_file(before)
 
 
 def run_alone(
-    stage: Stage, teachers: dict[str, Path], resume: bool, launcher: str, needed_by: str | None = None
+    stage: Stage,
+    outcome: dict,
+    teachers: dict[str, Path],
+    resume: bool,
+    launcher: str,
+    needed_by: str | None = None,
 ) -> dict:
     """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
-    outcome = stage.outcome  # before the Runner's own entries come into the config
-    before = set_log_file(stage.folder / 'train.log')
     runner = build_runner(stage, resume, launcher)
     prerequisites = {}
     for role, path in teachers.items():
@@ -111,21 +124,27 @@ def run_alone(
     say(f'  folder {stage.folder}')
     if stage.fallback:
         say(f'  {stage.fallback}')
+    if doubled := double_correction(stage.cfg):
+        say(f'  {doubled}')
     runner.train()
     seconds = runner.elapsed()
     record = results_of(stage, runner, prerequisites, seconds)
     if is_main_process():
-        write_results(stage.folder, record)
         metric = runner.val_loop.evaluator.metrics[0]
         if getattr(metric, 'details', None):
             write_per_class_csv(stage.folder / 'per_class.csv', metric.details['per_class'])
-        from mmlt.analysis.report import write_report
-
+        write_results(stage.folder, record)  # from here on the run counts as finished
         write_report(stage.folder)
     minutes, rest = divmod(round(seconds), 60)
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
-    set_log_file(before)
+    runner.leave_if_asked()
     return {**record, 'folder': str(stage.folder)}
+
+
+def ensure_report(folder: Path) -> None:
+    """Write a finished run's page; a run killed just before it is given one when it is next asked for."""
+    if not (folder / REPORT_FILE).is_file():
+        write_report(folder)
 
 
 def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> LongTailedRunner:
@@ -153,11 +172,50 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
 def load_classifier(path: str | Path) -> LongTailedClassifier:
     """Rebuild the classifier that a checkpoint describes, through registered names alone, and load its weights."""
     content = load_checkpoint(path)
-    cfg = dict(content['meta']['model'])
-    model = MODELS.build(cfg)
+    model = build_stored(content['meta'].get('model'), path)
     load_weights(model, content['state_dict'], path)
     model.refresh_class_counts()
     return model
+
+
+def build_stored(cfg: Any, source: str | Path) -> LongTailedClassifier:
+    """The model that a checkpoint's config describes: data from a stranger, so registered names only, and no loading.
+
+    Raises:
+        UserError: it is no model's config, or names something that is not registered or would fetch or run more.
+    """
+    why = f'the checkpoint {source} describes a model that cannot be built'
+    try:
+        # Inside this scope, parts of other packages look up the parts they need in mmlt's registries too.
+        with DefaultScope.overwrite_default_scope('mmlt'):
+            model = MODELS.build(harmless(cfg))
+    except UserError as error:
+        raise UserError(f'{why}: {error}') from error
+    except Exception as error:  # arguments that no constructor takes, in any way
+        raise UserError(f'{why} ({type(error).__name__}: {error}): use another one.') from error
+    if not isinstance(model, LongTailedClassifier):
+        raise UserError(f'{why}: {type(model).__name__} is no classifier of mmlt; use another one.')
+    return model
+
+
+def harmless(node: Any) -> Any:
+    """A stored model config without what would load further files; every type in it must be a registered name.
+
+    Raises:
+        UserError: a type with a dot that is no registered name, or one that downloads code.
+    """
+    if isinstance(node, list):
+        return [harmless(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    name = node.get('type')
+    if isinstance(name, str):
+        if 'HuggingFace' in name:
+            raise UserError(f'type {name!r} fetches code from elsewhere and is not taken from a checkpoint.')
+        if '.' in name:
+            MODELS.get(name)
+    dropped = ('init_cfg', 'pretrained', 'checkpoint_path', '_scope_')
+    return {key: harmless(item) for key, item in node.items() if key not in dropped}
 
 
 def attach(model: LongTailedClassifier, role: str, path: Path) -> None:

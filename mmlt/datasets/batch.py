@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+PARTNER_KEY = 2**31  # higher by this than an image's key is the key of its partner, where a loader gives partners
+
 
 class Batch(NamedTuple):
     """B images as tensors, all on one device.
@@ -13,7 +15,8 @@ class Batch(NamedTuple):
         labels: (B,) int64, class of each image.
         indices: (B,) int64, place of each image in its data set.
         keys: (B,) int64, which draw this is: epoch * 2 ** 32 + place in the epoch's global order. Random augmentation
-            is a function of the seed and this key.
+            is a function of the seed and this key. With partners the batch is twice as long: the images, then the
+            partners, in the same order, with `PARTNER_KEY` added to their keys.
     """
 
     images: Tensor

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,21 +18,27 @@ from mmlt.errors import UserError
 from mmlt.files import atomic_write
 
 FORMAT = 1
+ELAPSED_FILE = 'elapsed.json'
 
 
 def plain(value: Any) -> Any:
-    """`value` as builtins and tensors alone: what a bare `torch.load` opens without trusting anything."""
-    if isinstance(value, torch.Tensor) or value is None or type(value) in (bool, int, float, str):
+    """`value` as builtins and tensors alone: what a bare `torch.load` opens without trusting anything.
+
+    Equal texts become one object, since a pickle is shorter by those it has met: so equal values give equal bytes.
+    """
+    if isinstance(value, torch.Tensor) or value is None or type(value) in (bool, int, float):
         return value
+    if isinstance(value, str):
+        return sys.intern(str(value))
     if isinstance(value, dict):
-        return {(key if type(key) is int else str(key)): plain(item) for key, item in value.items()}
+        return {(key if type(key) is int else sys.intern(str(key))): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
     if hasattr(value, 'item') and getattr(value, 'ndim', 1) == 0:
         return value.item()
     if hasattr(value, 'tolist'):
         return value.tolist()
-    return str(value)
+    return sys.intern(str(value))
 
 
 def _leaves(value: Any, path: str = '') -> Iterator[tuple[str, Any]]:
@@ -69,7 +76,9 @@ def save_checkpoint(path: str | Path, content: dict) -> Path:
     try:
         return atomic_write(path, lambda file: torch.save(content, file))
     except (OSError, RuntimeError) as error:
-        raise UserError(f'cannot write the checkpoint {path}: {error}; free some space or choose another --work-dir.') from error
+        raise UserError(
+            f'cannot write the checkpoint {path}: {error}; free some space or choose another --work-dir.'
+        ) from error
 
 
 def load_checkpoint(path: str | Path) -> dict:
@@ -93,9 +102,22 @@ def load_checkpoint(path: str | Path) -> dict:
         raise UserError(f'the checkpoint {path} is damaged ({type(error).__name__}): use another one.') from error
     if not isinstance(content, dict) or 'state_dict' not in content or content.get('format') != FORMAT:
         raise UserError(f'{path} is not a checkpoint of mmlt: foreign weights go through tools/convert_weights.py.')
-    if content.get('sha256') != content_sha256(content):
+    if content.get('sha256') != _sha256_or_none(content):
         raise UserError(f'the checkpoint {path} is damaged (its checksum differs): use another one.')
+    if not (
+        isinstance(content['state_dict'], dict)
+        and all(isinstance(value, torch.Tensor) for value in content['state_dict'].values())
+        and isinstance(content.get('meta'), dict)
+    ):
+        raise UserError(f'{path} is not a checkpoint of mmlt: foreign weights go through tools/convert_weights.py.')
     return content
+
+
+def _sha256_or_none(content: dict) -> str | None:
+    try:
+        return content_sha256(content)
+    except (TypeError, ValueError, RuntimeError, RecursionError):  # things no checkpoint of mmlt holds
+        return None
 
 
 def checkpoints_of(folder: str | Path) -> list[Path]:
@@ -121,6 +143,37 @@ def prune(folder: str | Path, keep: int) -> None:
     """Delete all but the newest `keep` resumable checkpoints; call it after the newest is safe."""
     for path in checkpoints_of(folder)[keep:]:
         os.unlink(path)
+
+
+def sweep(folder: str | Path) -> None:
+    """Delete what a process that was killed while it wrote a checkpoint left; call it under the folder's lock."""
+    for name in ('epoch_*.pth', 'best.pth', ELAPSED_FILE):
+        for path in Path(folder).glob(f'.{name}.*.tmp'):
+            path.unlink(missing_ok=True)
+
+
+def set_aside_newer(folder: str | Path, good: Path | None) -> None:
+    """Rename the unreadable checkpoints newer than `good` (all, if None), so that they count no more."""
+    for path in checkpoints_of(folder):
+        if path == good:
+            return
+        os.replace(path, path.with_name(f'{path.name}.damaged'))
+
+
+def write_elapsed(folder: str | Path, seconds: float) -> None:
+    """Keep the time a run has taken beside its checkpoints: in them it would change their SHA-256."""
+    try:
+        atomic_write(Path(folder) / ELAPSED_FILE, json.dumps(dict(seconds=seconds)))
+    except OSError as error:
+        raise UserError(f'cannot write into {folder}: {error}; free some space or choose another --work-dir.') from error
+
+
+def read_elapsed(folder: str | Path) -> float:
+    """Seconds that `write_elapsed` kept; 0 where they are lost."""
+    try:
+        return float(json.loads((Path(folder) / ELAPSED_FILE).read_text(encoding='utf-8'))['seconds'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def load_weights(model: torch.nn.Module, state_dict: dict, source: str | Path) -> None:

@@ -56,6 +56,8 @@ def start_processes(launcher: str) -> None:
     """
     if launcher == 'none' or torch.distributed.is_initialized():
         return
+    if launcher == 'slurm' and 'SLURM_PROCID' not in os.environ:
+        raise UserError('--launcher slurm needs Slurm: start with `bash tools/slurm_train.sh`, or srun.')
     if launcher == 'slurm':
         os.environ.update(
             RANK=os.environ['SLURM_PROCID'],

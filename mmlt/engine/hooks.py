@@ -9,6 +9,7 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmlt.engine.console import console, note, on_terminal, say
+from mmlt.errors import UserError
 from mmlt.registry import HOOKS
 
 
@@ -46,6 +47,8 @@ class ProgressHook(Hook):
     priority = 'BELOW_NORMAL'
 
     def __init__(self, interval: int = 50, seconds: float = 10.0) -> None:
+        if type(interval) is not int or interval < 1:
+            raise UserError(f'ProgressHook takes an interval of at least 1 step, not {interval!r}.')
         self.interval = interval
         self.seconds = seconds
         self._bar: Progress | None = None
@@ -145,6 +148,8 @@ class CheckpointHook(Hook):
     priority = 'VERY_LOW'
 
     def __init__(self, seconds: float = 20.0, keep: int = 2) -> None:
+        if not isinstance(seconds, (int, float)) or type(keep) is not int or keep < 1:
+            raise UserError(f'CheckpointHook takes seconds and keep, a number from 1, not {seconds!r} and {keep!r}.')
         self.seconds = seconds
         self.keep = keep
         self._saved = 0.0
@@ -157,7 +162,7 @@ class CheckpointHook(Hook):
         """Save, with one more epoch done, what a resumed run needs."""
         last = runner.epoch + 1 == runner.max_epochs
         stop = runner.asked_to_stop() and not last
-        if last or stop or time.monotonic() - self._saved >= self.seconds:
+        if last or stop or runner.agreed(time.monotonic() - self._saved >= self.seconds):
             runner.save_run(runner.epoch + 1, 0, self.keep)
             self._saved = time.monotonic()
         if stop:

@@ -7,7 +7,8 @@ from mmengine.device import get_device
 from mmengine.dist import get_dist_info
 from torch.utils.data import DataLoader
 
-from mmlt.datasets.batch import Batch
+from mmlt.datasets.batch import PARTNER_KEY, Batch
+from mmlt.errors import UserError
 
 EPOCH_KEYS = 2**32  # the key of a draw: epoch * EPOCH_KEYS + place in the epoch's global order
 
@@ -26,16 +27,25 @@ class BatchLoader:
         batch_size: images a rank and step.
         num_workers: DataLoader workers of a streaming data set.
         drop_last: leave out an epoch's last short step.
+        partner_sampler: gives every image a partner, the image at the same place of this sampler's order. The B partners
+            of a step stand behind its B images, their keys higher by `PARTNER_KEY`.
     """
 
     def __init__(
-        self, dataset, sampler, batch_size: int, num_workers: int = 0, drop_last: bool = False  # noqa: ANN001
+        self,
+        dataset,  # noqa: ANN001
+        sampler,  # noqa: ANN001
+        batch_size: int,
+        num_workers: int = 0,
+        drop_last: bool = False,
+        partner_sampler=None,  # noqa: ANN001
     ) -> None:
         self.dataset = dataset
         self.sampler = sampler
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.drop_last = drop_last
+        self.partner_sampler = partner_sampler
         self.rank, self.world_size = get_dist_info()
         self.epoch = 0
         self.first_step = 0
@@ -53,13 +63,17 @@ class BatchLoader:
     def steps(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """This rank's share of each step: indices into the data set and keys, both int64 (B,) on the CPU."""
         order = self.sampler.epoch_indices(self.epoch)
+        partners = self.partner_sampler.epoch_indices(self.epoch) if self.partner_sampler else None
         step_size = self.batch_size * self.world_size
         for step in range(self.first_step, len(self)):
             places = torch.arange(step * step_size, min((step + 1) * step_size, len(order)))
             if uneven := len(places) % self.world_size:
                 places = torch.cat([places, torch.arange(self.world_size - uneven)])
             places = places[self.rank :: self.world_size]
-            yield order[places], self.epoch * EPOCH_KEYS + places
+            indices, keys = order[places], self.epoch * EPOCH_KEYS + places
+            if partners is not None:
+                indices, keys = torch.cat([indices, partners[places]]), torch.cat([keys, keys + PARTNER_KEY])
+            yield indices, keys
 
     def __iter__(self) -> Iterator[Batch]:
         if self.dataset.resident:
@@ -78,11 +92,18 @@ class BatchLoader:
 
     def _streamed_batches(self) -> Iterator[Batch]:
         steps = list(self.steps())
+        keyed = getattr(self.dataset, 'takes_keys', False)  # its random crop is a function of the draw's key
         loader = DataLoader(
             self.dataset,
-            batch_sampler=[indices.tolist() for indices, _ in steps],
+            batch_sampler=[
+                list(zip(indices.tolist(), keys.tolist(), strict=True)) if keyed else indices.tolist()
+                for indices, keys in steps
+            ],
             num_workers=self.num_workers,
             pin_memory=torch.cuda.is_available(),
         )
-        for (indices, keys), (images, labels) in zip(steps, loader, strict=True):
-            yield Batch(images, torch.as_tensor(labels), indices, keys)
+        try:
+            for (indices, keys), (images, labels) in zip(steps, loader, strict=True):
+                yield Batch(images, torch.as_tensor(labels), indices, keys)
+        except UserError as error:  # a worker's comes wrapped in its stack trace
+            raise UserError(str(error).strip().splitlines()[-1].removeprefix('mmlt.errors.UserError: ')) from error

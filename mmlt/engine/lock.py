@@ -1,14 +1,18 @@
 """One process at a time in a run's folder."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
 from mmlt.engine.console import say
 from mmlt.errors import UserError
+
+_held: set[IO] = set()
 
 
 @contextmanager
@@ -39,9 +43,21 @@ def run_lock(folder: str | Path, wait: bool) -> Iterator[None]:
     broadcast_object_list(problem)
     if problem[0]:
         raise UserError(problem[0])
+    if handle:
+        _held.add(handle)
     try:
         yield
+        barrier()  # not after an error, which the other ranks may know nothing of
     finally:
-        barrier()
         if handle:
+            _held.discard(handle)
             handle.close()
+
+
+def _let_go() -> None:
+    # A loader's worker, forked while the lock is held, would keep it for a while after the run was killed.
+    for handle in _held:
+        handle.close()
+
+
+os.register_at_fork(after_in_child=_let_go)

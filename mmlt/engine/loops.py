@@ -1,19 +1,22 @@
 """The training and evaluation loops."""
 
 import math
+import random
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from mmengine.dist import all_reduce_params, get_rank, get_world_size
 from mmengine.runner import BaseLoop
 
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import BatchLoader
+from mmlt.errors import UserError
 from mmlt.registry import DATA_SAMPLERS, DATASETS, LOOPS
 
 
 def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False) -> BatchLoader:
-    """Build a `BatchLoader` from a config of `batch_size`, `dataset`, optional `sampler`, `num_workers`, `drop_last`.
+    """Build a `BatchLoader` from a config of `batch_size`, `dataset`, and what else the loader takes, or does without.
 
     Args:
         cfg: the config, or a loader, which is given back.
@@ -27,12 +30,20 @@ def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False)
     if isinstance(dataset, dict):
         dataset = DATASETS.build(dataset)
     sampler = cfg.get('sampler') or dict(type='ShuffleSampler' if training else 'SequentialSampler')
+    sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
+    partner_sampler = cfg.get('partner_sampler')
+    if partner_sampler:
+        # A seed of its own: the partners must not follow the images' own draws.
+        own_seed = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
+        defaults = dict(dataset=dataset, seed=own_seed, num_samples=sampler.num_samples)
+        partner_sampler = DATA_SAMPLERS.build(partner_sampler, default_args=defaults)
     return BatchLoader(
         dataset,
-        DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed)),
+        sampler,
         cfg['batch_size'],
         cfg.get('num_workers', 0),
         cfg.get('drop_last', False),
+        partner_sampler,
     )
 
 
@@ -62,6 +73,17 @@ class EpochTrainLoop(BaseLoop):
         val_last: float = 0.1,
     ) -> None:
         super().__init__(runner, build_loader(dataloader, runner.draw_seed, training=True))
+        if not len(self.dataloader):
+            raise UserError(
+                f'an epoch has no step: drop_last leaves out all of the {self.dataloader.sampler.num_samples} images; '
+                'lower train_dataloader.batch_size.'
+            )
+        if type(max_epochs) is not int or max_epochs < 1:
+            raise UserError(f'train_cfg.max_epochs must be a whole number from 1, not {max_epochs!r}.')
+        if type(val_interval) is not int or val_interval < 1:
+            raise UserError(f'train_cfg.val_interval must be a whole number from 1, not {val_interval!r}.')
+        if not isinstance(val_last, (int, float)) or not 0 <= val_last <= 1:
+            raise UserError(f'train_cfg.val_last must be a part of the epochs, 0 to 1, not {val_last!r}.')
         self.max_epochs = max_epochs
         self.max_iters = max_epochs * len(self.dataloader)
         self.val_interval = val_interval
@@ -104,14 +126,19 @@ class EpochTrainLoop(BaseLoop):
         for batch in self.dataloader:
             self.run_iter(batch)
         if get_world_size() > 1:
-            all_reduce_params([b for b in runner.bare_model.buffers() if b.is_floating_point()], op='mean')
+            kept = runner.bare_model.state_dict().keys()  # statistics: other buffers are the same on all ranks
+            statistics = [b for name, b in runner.bare_model.named_buffers() if name in kept and b.is_floating_point()]
+            all_reduce_params(statistics, op='mean')
         runner.call_hook('after_train_epoch')
         self.epoch, self.step = self.epoch + 1, 0
 
     def run_iter(self, batch) -> None:  # noqa: ANN001
         """One step: its random numbers (dropout and the like) are a function of seed, step and rank."""
         runner = self.runner
-        torch.manual_seed(runner.draw_seed + self.iter * get_world_size() + get_rank())
+        seed = runner.draw_seed + self.iter * get_world_size() + get_rank()
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
         runner.call_hook('before_train_iter', batch_idx=self.step, data_batch=batch)
         outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
         runner.watch.add(outputs, self.iter)
@@ -152,6 +179,7 @@ class EvalLoop(BaseLoop):
         runner = self.runner
         kind = 'val' if self is runner._val_loop else 'test'
         runner.call_hook(f'before_{kind}')
+        runner.call_hook(f'before_{kind}_epoch')
         dataset = self.dataloader.dataset
         counts = runner.bare_model.class_counts.tolist()
         self.evaluator.dataset_meta = {**dataset.metainfo, 'class_counts': counts}

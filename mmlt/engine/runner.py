@@ -1,17 +1,30 @@
 """MMEngine's Runner with safe checkpoints, exact resume and a record of its evaluations."""
 
+import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.dist import barrier, is_main_process
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
 
-from mmlt.engine.checkpoint import latest_checkpoint, load_weights, plain, prune, save_checkpoint
+from mmlt.engine.building import ClearRunner
+from mmlt.engine.checkpoint import (
+    latest_checkpoint,
+    load_weights,
+    plain,
+    prune,
+    read_elapsed,
+    save_checkpoint,
+    set_aside_newer,
+    sweep,
+    write_elapsed,
+)
 from mmlt.engine.console import say
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError
@@ -19,7 +32,7 @@ from mmlt.registry import RUNNERS
 
 
 @RUNNERS.register_module()
-class LongTailedRunner(Runner):
+class LongTailedRunner(ClearRunner):
     """The Runner of mmlt; built with `from_cfg` from a config that `mmlt.apis` prepared.
 
     Attributes:
@@ -34,6 +47,7 @@ class LongTailedRunner(Runner):
         self.history: list[dict] = []
         self.identity: dict = {}
         self._signal: int | None = None
+        self._process = os.getpid()
         self._elapsed = 0.0
         self._started = time.perf_counter()
         super().__init__(*args, **kwargs)
@@ -61,6 +75,13 @@ class LongTailedRunner(Runner):
     def evaluated_epochs(self) -> list[int]:
         """Epochs (from 1) whose evaluation is known."""
         return [record['epoch'] for record in self.history]
+
+    def build_logger(self, log_level: int | str = 'WARNING', log_file: str | None = None, **kwargs: Any) -> MMLogger:
+        """MMEngine's logger, warnings only and without its folder a run: the run's own log is `train.log`."""
+        with suppress(OSError):  # another rank was quicker
+            Path(self._log_dir).rmdir()
+        self._log_dir = self.work_dir
+        return MMLogger.get_instance(self._experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
 
     def _log_env(self, env_cfg: dict) -> None:
         """The environment stands in results.json."""
@@ -95,7 +116,6 @@ class LongTailedRunner(Runner):
                 class_counts=self.bare_model.class_counts.tolist(),
                 model=plain(self.cfg.model.to_dict()),
                 precision=self.precision,
-                elapsed=self.elapsed(),
                 history=self.history,
                 **self.identity,
             ),
@@ -106,6 +126,11 @@ class LongTailedRunner(Runner):
                 {key: value for key, value in scheduler.state_dict().items() if type(value) in (int, float)}
                 for scheduler in self.param_schedulers or []
             ]
+            if not self.optim_wrapper.should_update():  # between two updates: gradients that are still added up
+                content['gradients'] = {
+                    name: value.grad for name, value in self.bare_model.named_parameters() if value.grad is not None
+                }
+        self.call_hook('before_save_checkpoint', checkpoint=content)
         return content
 
     def save_run(self, epoch: int, step: int, keep: int = 2) -> None:
@@ -114,6 +139,7 @@ class LongTailedRunner(Runner):
         if is_main_process():
             name = f'epoch_{epoch}.pth' if step == 0 else f'epoch_{epoch}_step_{step}.pth'
             save_checkpoint(Path(self.work_dir) / name, self.content(epoch, step))
+            write_elapsed(self.work_dir, self.elapsed())
             prune(self.work_dir, keep)
         barrier()
 
@@ -123,6 +149,10 @@ class LongTailedRunner(Runner):
             return
         self._has_loaded = True
         found = latest_checkpoint(self.work_dir)
+        barrier()
+        if is_main_process():
+            sweep(self.work_dir)
+            set_aside_newer(self.work_dir, found[0] if found else None)
         if found is None:
             return
         path, content = found
@@ -133,14 +163,31 @@ class LongTailedRunner(Runner):
                     f'cannot resume from {path}: {changed(meta.get(key), plain(value), key)}; '
                     'train into another --work-dir, or restore the config.'
                 )
+        try:
+            self._restore(path, content)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise UserError(
+                f'cannot resume from {path}, which lacks what this run keeps ({type(error).__name__}: {error}): '
+                'delete it to go on from an older one.'
+            ) from error
+        say(f'resumed after epoch {meta["epoch"]}' + (f', step {meta["step"]}' if meta['step'] else '') + f' from {path}')
+
+    def _restore(self, path: Path, content: dict) -> None:
+        meta = content['meta']
+        epoch, step = meta['epoch'], meta['step']
+        if not 0 <= epoch <= self.max_epochs or not 0 <= step < len(self.train_loop.dataloader):
+            raise ValueError(f'epoch {epoch}, step {step} is no place in this run')
+        self.call_hook('after_load_checkpoint', checkpoint=content)
         load_weights(self.bare_model, content['state_dict'], path)
         self.bare_model.refresh_class_counts()
         self.optim_wrapper.load_state_dict(content['optimizer'])
         for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
             scheduler.load_state_dict(state)
-        self.history, self._elapsed = meta['history'], meta['elapsed']
-        self.train_loop.epoch, self.train_loop.step = meta['epoch'], meta['step']
-        say(f'resumed after epoch {meta["epoch"]}' + (f', step {meta["step"]}' if meta['step'] else '') + f' from {path}')
+        for name, parameter in self.bare_model.named_parameters():
+            if name in content.get('gradients', {}):
+                parameter.grad = content['gradients'][name].to(parameter.device)
+        self.history, self._elapsed = list(meta['history']), read_elapsed(self.work_dir)
+        self.train_loop.epoch, self.train_loop.step = epoch, step
 
     def train(self) -> torch.nn.Module:
         """Train; Ctrl-C and SIGTERM finish the step, save and leave."""
@@ -160,19 +207,29 @@ class LongTailedRunner(Runner):
                 signal.signal(number, handler)
 
     def _note_signal(self, number: int, frame: object) -> None:
+        if os.getpid() != self._process:  # a loader's worker, which Ctrl-C reaches too: the run stops it
+            return
         if self._signal is not None:
             sys.exit(128 + number)
         self._signal = number
-        say('stopping after this step; once more leaves at once.')
+        with suppress(RuntimeError):  # the signal came in the midst of another line
+            say('stopping after this step; once more leaves at once.')
 
     def asked_to_stop(self) -> bool:
         """Whether a signal came, to this rank or to any other."""
-        if not torch.distributed.is_initialized():
-            return self._signal is not None
-        flag = torch.tensor([self._signal or 0], device=self.bare_model.class_counts.device)
-        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
-        self._signal = int(flag) or None
+        self._signal = self._largest(self._signal or 0) or None
         return self._signal is not None
+
+    def agreed(self, wish: bool) -> bool:
+        """Whether any rank wishes so: clocks differ, and what all ranks do together all must decide alike."""
+        return bool(self._largest(int(wish)))
+
+    def _largest(self, number: int) -> int:
+        if not torch.distributed.is_initialized():
+            return number
+        numbers = torch.tensor([number], device=self.bare_model.class_counts.device)
+        torch.distributed.all_reduce(numbers, torch.distributed.ReduceOp.MAX)
+        return int(numbers)
 
     def stop_if_asked(self) -> None:
         """After a step inside an epoch: save and leave if a signal came (several ranks agree on it now and then)."""
@@ -186,6 +243,11 @@ class LongTailedRunner(Runner):
         """End the process with the signal's exit code."""
         say(f'saved {saved}; --resume goes on from there.')
         sys.exit(128 + self._signal)
+
+    def leave_if_asked(self) -> None:
+        """After the run's results are written: leave if a signal came too late to stop it."""
+        if self.asked_to_stop():
+            self.leave('the finished run')
 
 
 def changed(before: Any, now: Any, path: str) -> str:

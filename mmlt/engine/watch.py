@@ -32,6 +32,8 @@ class LossWatch:
         """
         if not self._steps:
             return {}
+        if torch.distributed.is_initialized():  # one rank's bad step spoils the weights of all
+            torch.distributed.all_reduce(self._bad, torch.distributed.ReduceOp.MIN)
         names = list(self._sums)
         *sums, bad = torch.stack([*self._sums.values(), self._bad.to(self._sums[names[0]])]).tolist()
         if bad != float('inf'):

@@ -1,35 +1,234 @@
-"""Wrong input through the command line: one sentence, exit code 1, no stack trace."""
+"""Wrong input through the command line: one sentence, exit code 1, no stack trace.
 
+Most cases run a tool's script in this process; a few start it as a user does.
+"""
+
+import contextlib
+import fcntl
+import io
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
+import torch
+
+from mmlt.apis.config import load_config
+from mmlt.apis.train import train
+from mmlt.engine.checkpoint import plain, save_checkpoint
+from mmlt.registry import MODELS
 
 pytestmark = pytest.mark.slow
-CE, BKD = 'configs/ce/resnet8_digitslt.py', 'configs/bkd/resnet8_digitslt.py'
+ROOT = Path(__file__).resolve().parents[2]
+CE, BKD, CIFAR = (f'configs/{name}.py' for name in ('ce/resnet8_digitslt', 'bkd/resnet8_digitslt', 'ce/resnet32_cifar100lt'))
+INNER = 'train_dataloader.dataset.dataset'
+ONE = 'train_cfg.max_epochs=1'
+
+
+def ce(*options):
+    return 'train', [CE, '--cfg-options', *options]
+
+
+def bkd(*options):
+    return 'train', [BKD, '--cfg-options', *options]
+
+
+def cifar(root):
+    return 'train', [CIFAR, '--cfg-options', f'{INNER}.data_root={root}', f'{INNER}.download=False']
+
+
+def own(name):
+    return 'train', [f'{{files}}/{name}.py']
+
+
+# name: ((tool, arguments), what the sentence must name); {files} is the folder of `files` below.
 CASES = {
-    'config of a similar name': (['configs/ce/resnet8_digitlt.py'], ['no config', 'resnet8_digitslt.py']),
-    'unknown type': ([CE, 'model.backbone.type=ResNetCIFA'], ['ResNetCIFA', 'ResNetCIFAR']),
-    'dotted type': ([CE, 'model.backbone.type=os.getcwd'], ['os.getcwd', 'dotted']),
-    'override that leads nowhere': ([CE, 'model.bakbone.depth=8'], ['model', 'bakbone', 'backbone']),
-    'argument nothing takes': ([CE, 'model.backbone.dept=8'], ['model.backbone', 'dept', 'depth']),
-    'override into a number': ([CE, 'precision.x=1'], ['precision', 'nothing inside']),
-    'place beyond a list': ([CE, 'param_scheduler.4.gamma=1'], ['param_scheduler', 'list of 1']),
-    'impossible depth': ([CE, 'model.backbone.depth=9'], ['depth 9', '6n + 2']),
-    'classes that do not fit': ([CE, 'model.head.num_classes=7'], ['7 classes', '10']),
-    'unknown convention': ([CE, 'val_evaluator.convention=mine'], ['mine', 'standard']),
-    'unknown profile': ([CE, 'train_dataloader.dataset.profile=bent'], ['bent', 'exp']),
-    'missing data': (
-        ['configs/ce/resnet32_cifar100lt.py', 'train_dataloader.dataset.dataset.data_root=nowhere',
-         'train_dataloader.dataset.dataset.download=False'],
-        ['nowhere', 'cifar-100-python.tar.gz'],
+    # types nobody registered: the place, the name, the nearest
+    'type of the model': (ce('model.type=LongTailedClassifer'), ['model:', 'LongTailedClassifer', 'LongTailedClassifier']),
+    'type of the backbone': (ce('model.backbone.type=ResNetCIFA'), ['model.backbone', 'ResNetCIFA', 'ResNetCIFAR']),
+    'type of the head': (ce('model.head.type=LinearHed'), ['model.head', 'LinearHed', 'LinearHead']),
+    'type of the loss': (ce('model.loss.type=CrossEntropyLos'), ['model.loss', 'CrossEntropyLos', 'CrossEntropyLoss']),
+    'type of the set': (ce('train_dataloader.dataset.type=LongTailDataset'), ['LongTailDataset', 'LongTailedDataset']),
+    'type of the wrapped set': (ce(f'{INNER}.type=Digit'), [INNER, "'Digit'", 'Digits']),
+    'type of the sampler': (ce('train_dataloader.sampler.type=ShufleSampler'), ['ShufleSampler', 'ShuffleSampler']),
+    'type of the wrapper': (ce('optim_wrapper.type=PrecisionOptimWraper'), ['Wraper', 'PrecisionOptimWrapper']),
+    'type of the optimizer': (ce('optim_wrapper.optimizer.type=SDG'), ['optim_wrapper.optimizer', 'SDG', 'SGD']),
+    'type of the schedule': (ce('param_scheduler.0.type=MultiStepRL'), ['param_scheduler.0', 'RL', 'MultiStepLR']),
+    'type of the loop': (ce('train_cfg.type=EpochTrainLop'), ['train_cfg', 'EpochTrainLop', 'EpochTrainLoop']),
+    'type of the metric': (ce('val_evaluator.type=ShotGroupMetrics'), ['val_evaluator', 'Metrics', 'ShotGroupMetric']),
+    'type of a hook': (ce('default_hooks.logger.type=ProgresHook'), ['default_hooks.logger', 'ProgressHook']),
+    'type of a transform': (
+        ce('data_preprocessor.train_transforms.0.type=RandomCorp'), ['train_transforms.0', 'RandomCorp', 'RandomCrop']),
+    'dotted type': (ce('model.backbone.type=os.getcwd'), ['model.backbone', 'os.getcwd', 'dotted']),
+    'type of a package that is not there': (ce('model.backbone.type=mmdet.ResNet'), ['mmdet', 'import failed', 'No module']),
+    # arguments nothing takes, overrides that lead nowhere, keys that nothing reads
+    'argument of the backbone': (ce('model.backbone.dept=8'), ['model.backbone', 'dept', 'depth']),
+    'argument of the optimizer': (ce('optim_wrapper.optimizer.momentun=0.9'), ['momentun', 'momentum']),
+    'argument of the metric': (ce('val_evaluator.konvention=standard'), ['val_evaluator', 'konvention', 'convention']),
+    'argument of the sampler': (ce('train_dataloader.sampler.sed=1'), ['train_dataloader.sampler', 'sed', 'seed']),
+    'argument of the set': (ce('train_dataloader.dataset.ratio=3'), ['ratio', 'imbalance_ratio']),
+    'argument of a hook': (ce('default_hooks.checkpoint.second=3'), ['default_hooks.checkpoint', 'second', 'seconds']),
+    'argument in the file': (own('argument'), ['model.backbone', 'ResNetCIFAR', 'dept', 'depth']),
+    'override that leads nowhere': (ce('model.bakbone.depth=8'), ['model', 'bakbone', 'backbone']),
+    'override of the loader': (ce('train_dataloader.batch_sizes=3'), ['train_dataloader', 'batch_sizes', 'batch_size']),
+    'override into a number': (ce('precision.x=1'), ['precision', 'nothing inside']),
+    'place beyond a list': (ce('param_scheduler.4.gamma=1'), ['param_scheduler', 'list of 1']),
+    'override at the top': (ce('trian_cfg.max_epochs=3'), ['trian_cfg', 'train_cfg']),
+    'override without a value': (ce('model'), ['model', 'KEY=VALUE']),
+    'a number for the model': (ce('model=3'), ['model is 3', 'dict']),
+    'a text for the optimizer': (ce('optim_wrapper.optimizer=Adam'), ['optim_wrapper.optimizer', 'Adam', 'dict']),
+    'key close to a known one': (own('close'), ['close.py', 'optim_wraper', 'optim_wrapper']),
+    'config of a similar name': (('train', ['configs/ce/resnet8_digitlt.py']), ['no config', 'resnet8_digitslt.py']),
+    'config that is no Python': (own('broken'), ['broken.py', 'SyntaxError']),
+    'config without its base': (own('baseless'), ['baseless.py', 'nowhere']),
+    'import that fails': (own('importing'), ['importing.py', 'no_such_module_here']),
+    # values
+    'impossible depth': (ce('model.backbone.depth=9'), ['depth 9', '6n + 2']),
+    'depth in words': (ce('model.backbone.depth=eight'), ['model', 'cannot be built', 'TypeError']),
+    'classes that do not fit': (ce('model.head.num_classes=7'), ['7 classes', '10']),
+    'unknown convention': (ce('val_evaluator.convention=mine'), ['mine', 'standard']),
+    'unknown profile': (ce('train_dataloader.dataset.profile=bent'), ['profile', 'bent', 'exp']),
+    'unknown protocol': (ce('train_dataloader.dataset.protocol=x'), ['protocol', "'x'", 'cao']),
+    'ratio below 1': (ce('train_dataloader.dataset.imbalance_ratio=0.5'), ['imbalance_ratio', '0.5', 'at least 1']),
+    'unknown split': (ce(f'{INNER}.split=val'), ['split', 'val', 'train']),
+    'empty batch': (ce('train_dataloader.batch_size=0'), ['train_dataloader.batch_size', 'from 1', '0']),
+    'batch in words': (ce('train_dataloader.batch_size=many'), ['train_dataloader.batch_size', 'many']),
+    'no worker at all': (ce('train_dataloader.num_workers=-1'), ['train_dataloader.num_workers', '-1']),
+    'no epoch': (ce('train_cfg.max_epochs=0'), ['train_cfg.max_epochs', '0']),
+    'half an epoch': (ce('train_cfg.max_epochs=1.5'), ['train_cfg.max_epochs', '1.5']),
+    'no interval': (ce('train_cfg.val_interval=0'), ['train_cfg.val_interval', '0']),
+    'batch larger than the set': (
+        ce('train_dataloader.batch_size=1000', 'train_dataloader.drop_last=True'), ['no step', '342', 'batch_size']),
+    'negative rate': (ce('optim_wrapper.optimizer.lr=-1'), ['optim_wrapper', 'learning rate', '-1']),
+    'rate in words': (ce('optim_wrapper.optimizer.lr=fast'), ['optim_wrapper', 'TypeError']),
+    'unknown precision': (ce('precision=fp8'), ['fp8', 'bf16']),
+    'negative seed': (('train', [CE, '--seed', '-1']), ['seed', '-1']),
+    'no checkpoint kept': (ce('default_hooks.checkpoint.keep=0'), ['CheckpointHook', 'keep', '0']),
+    'contradicting flags': (('train', [CE, '--amp', '--precision', 'fp32']), ['--amp', '--precision']),
+    'one folder for several seeds': (('train', [CE, '--seeds', '0', '1', '--work-dir', 'x']), ['--work-dir', '--seeds']),
+    'launcher without torchrun': (('train', [CE, '--launcher', 'pytorch']), ['torchrun', 'dist_train.sh']),
+    'launcher without Slurm': (('train', [CE, '--launcher', 'slurm']), ['Slurm', 'slurm_train.sh']),
+    'folder that cannot be made': (('train', [CE, '--work-dir', '{files}/close.py/x']), ['close.py', 'Not a directory']),
+    # data
+    'missing data': (cifar('nowhere'), ['nowhere', 'cifar-100-python.tar.gz', 'https://']),
+    'archive of another checksum': (cifar('{files}/archive'), ['cifar-100-python.tar.gz', 'MD5', 'delete']),
+    'truncated arrays': (cifar('{files}/cut.npz'), ['cut.npz', 'cannot be read']),
+    'label out of range': (cifar('{files}/label.npz'), ['label.npz', '100', '0 to 99']),
+    'pickled arrays': (cifar('{files}/pickled.npz'), ['pickled.npz', 'cannot be read']),
+    'a class without an image': (
+        ce('train_dataloader.dataset.imbalance_ratio=1000000'),
+        ['class 4 of digits', 'no training image', 'imbalance_ratio'],
     ),
-    'missing teacher file': ([BKD, 'prerequisites.teacher.checkpoint=no.pth'], ['no.pth', 'teacher']),
+    'thinned twice': (own('twice'), ['digits', 'balanced']),
+    'list with a broken line': (own('list_line'), ['line 2', 'lines.txt']),
+    'list with a label too many': (own('list_label'), ['line 1', 'labels.txt', '7']),
+    'list that is not there': (own('list_none'), ['none.txt', 'ann_file']),
+    # checkpoints and folders
+    'missing teacher file': (bkd('prerequisites.teacher.checkpoint=no.pth'), ['no.pth', 'teacher', 'not there']),
+    'missing teacher config': (bkd('prerequisites.teacher.config=no.py'), ['no.py', 'no config']),
+    'teacher with other classes': (
+        bkd('prerequisites.teacher.checkpoint={files}/seven.pth'), ['teacher', '7 classes', '10']),
+    'unknown prerequisite': (bkd('prerequisites.techer.config=x'), ['techer', 'teacher']),
+    'missing checkpoint': (('test', [CE, 'none.pth']), ['none.pth', 'check the path']),
+    'text for a checkpoint': (('test', [CE, '{files}/close.py']), ['close.py', 'damaged']),
+    'truncated checkpoint': (('test', [CE, '{files}/cut.pth']), ['cut.pth', 'damaged']),
+    'checkpoint that runs code': (('test', [CE, '{files}/hostile.pth']), ['hostile.pth', 'run code']),
+    'checkpoint of another tool': (('test', [CE, '{files}/foreign.pth']), ['foreign.pth', 'convert_weights.py']),
+    'checkpoint of another depth': (
+        ('test', [CE, '{run}/epoch_1.pth', '--cfg-options', 'model.backbone.depth=14']),
+        ['epoch_1.pth', 'backbone.', 'lacks']),
+    'checkpoint of other classes': (
+        ('test', [CE, '{run}/epoch_1.pth', '--cfg-options', 'model.head.num_classes=7']), ['10 classes', '7']),
+    'folder of another run': (('train', [CE, '--work-dir', '{run}']), ['--resume', '--work-dir']),
+    'resumed with a changed config': (
+        ('train', [CE, '--work-dir', '{run}', '--resume', '--cfg-options', ONE, 'optim_wrapper.optimizer.lr=0.2']),
+        ['optim_wrapper.optimizer.lr', '0.1', '0.2']),
+    'two runs in one folder': (('train', [CE, '--work-dir', '{busy}']), ['another process', 'busy', '--work-dir']),
+    'results that are not there': (('compare_runs', ['nowhere']), ['nowhere', 'results']),
+    'foreign weights that are not there': (('convert_weights', ['no.npz', 'o.pth', '--config', CE]), ['no.npz']),
+    'hostile foreign weights': (
+        ('convert_weights', ['{files}/hostile.pth', 'o.pth', '--config', CE]), ['hostile.pth', 'run code']),
+    'no job': (('grid', [CE, '--jobs', '0']), ['--jobs 0']),
 }  # fmt: skip
+LISTED = """
+_base_ = ['{base}']
+train_dataloader = dict(dataset=dict(_delete_=True, type='ImageList', data_root='{root}', ann_file='{file}', num_classes=3))
+"""
+
+
+class Mark:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self):
+        return io.open, (self.path, 'w')
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory) -> dict[str, Path]:
+    """What the cases need: a folder of bad files, a run's folder, a folder somebody holds."""
+    folder = tmp_path_factory.mktemp('bad')
+    base = ROOT / CE
+    for name, text in {
+        'close': f"_base_ = ['{base}']\noptim_wraper = dict(optimizer=dict(lr=1))\n",
+        'argument': f"_base_ = ['{base}']\nmodel = dict(backbone=dict(dept=8))\n",
+        'broken': 'model = dict(\n',
+        'baseless': "_base_ = ['nowhere.py']\n",
+        'importing': f"_base_ = ['{base}']\ncustom_imports = dict(imports=['no_such_module_here'])\n",
+        'twice': f"_base_ = ['{base}']\ntrain_dataloader = dict(dataset=dict(dataset=dict(_delete_=True, "
+                 "type='LongTailedDataset', imbalance_ratio=50, dataset=dict(type='Digits'))))\n",
+        'list_line': LISTED.format(base=base, root=folder, file='lines.txt'),
+        'list_label': LISTED.format(base=base, root=folder, file='labels.txt'),
+        'list_none': LISTED.format(base=base, root=folder, file='none.txt'),
+    }.items():  # fmt: skip
+        (folder / f'{name}.py').write_text(text)
+    (folder / 'lines.txt').write_text('a.png 0\nb.png\n')
+    (folder / 'labels.txt').write_text('a.png 7\n')
+    (folder / 'archive').mkdir()
+    (folder / 'archive/cifar-100-python.tar.gz').write_bytes(b'half a file')
+    images = np.zeros((3, 32, 32, 3), np.uint8)
+    np.savez(folder / 'label.npz', images=images, labels=np.array([0, 1, 100]))
+    np.savez(folder / 'pickled.npz', images=images, labels=np.array([0, None, 1], dtype=object))
+    (folder / 'cut.npz').write_bytes((folder / 'label.npz').read_bytes()[:500])
+    torch.save({'state_dict': Mark(folder / 'mark')}, folder / 'hostile.pth')
+    torch.save({'state_dict': {'weight': torch.zeros(1)}}, folder / 'foreign.pth')
+    model = load_config(CE).model
+    model.head.num_classes = 7
+    made = MODELS.build(model)
+    made.class_counts += 1
+    save_checkpoint(folder / 'seven.pth', dict(state_dict=made.state_dict(), meta=dict(model=plain(model.to_dict()))))
+    with contextlib.chdir(folder):
+        train(CE, overrides={'train_cfg.max_epochs': 1}, work_dir=folder / 'run')
+    (folder / 'cut.pth').write_bytes((folder / 'run/epoch_1.pth').read_bytes()[:5000])
+    (folder / 'busy').mkdir()
+    with open(folder / 'busy/.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield dict(files=folder, run=folder / 'run', busy=folder / 'busy')
+    assert not (folder / 'mark').exists(), 'a hostile file ran'
+
+
+def call(tool: str, args: list[str], monkeypatch) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a tool that runs in this process."""
+    monkeypatch.setattr(sys, 'argv', [f'{tool}.py', *args])
+    monkeypatch.setattr(sys, 'path', [*sys.path])
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            runpy.run_path(str(ROOT / 'tools' / f'{tool}.py'), run_name='__main__')
+        except SystemExit as error:
+            return error.code, out.getvalue(), err.getvalue()
+    return 0, out.getvalue(), err.getvalue()
 
 
 @pytest.mark.parametrize('case', CASES)
-def test_one_sentence(run, case):
-    (config, *options), expected = CASES[case]
-    args = [config, '--cfg-options', *options] if options else [config]
-    out, err = run('train.py', *args, code=1)
+def test_one_sentence(case, files, monkeypatch, tmp_path):
+    (tool, args), expected = CASES[case]
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(tool, [arg.format(**files) for arg in args], monkeypatch)
+    assert code == 1, out + err
     assert 'Traceback' not in out + err
     message = err.strip().splitlines()[-1]
     assert message.startswith('error: ')
@@ -37,14 +236,21 @@ def test_one_sentence(run, case):
         assert word in message, f'{word!r} is not named in: {message}'
 
 
+def test_there_are_at_least_sixty_cases():
+    assert len(CASES) >= 60
+
+
+@pytest.mark.parametrize('case', ['type of the backbone', 'missing data', 'argument in the file'])
+def test_one_sentence_from_the_script_itself(run, files, case):
+    (tool, args), expected = CASES[case]
+    out, err = run(f'{tool}.py', *(arg.format(**files) for arg in args), code=1)
+    assert 'Traceback' not in out + err
+    assert all(word in err.strip().splitlines()[-1] for word in expected)
+
+
 def test_debug_keeps_the_stack_trace(run):
     _, err = run('train.py', 'configs/none.py', '--debug', code=1)
     assert 'Traceback' in err
-
-
-def test_contradicting_flags(run):
-    _, err = run('train.py', CE, '--amp', '--precision', 'fp32', code=1)
-    assert '--amp' in err and '--precision' in err
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(run):

@@ -1,0 +1,128 @@
+"""Every part that a config names is known and takes the arguments given to it: checked before anything is built."""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from mmlt import registry
+from mmlt.errors import UserError
+
+# Which registry a part belongs to: by the nearest of these keys on the way to it.
+KINDS = {
+    'model': 'MODELS',
+    'data_preprocessor': 'MODELS',
+    'dataset': 'DATASETS',
+    'sampler': 'DATA_SAMPLERS',
+    'partner_sampler': 'DATA_SAMPLERS',
+    'train_transforms': 'TRANSFORMS',
+    'test_transforms': 'TRANSFORMS',
+    'val_evaluator': 'METRICS',
+    'test_evaluator': 'METRICS',
+    'train_cfg': 'LOOPS',
+    'val_cfg': 'LOOPS',
+    'test_cfg': 'LOOPS',
+    'optim_wrapper': 'OPTIM_WRAPPERS',
+    'optimizer': 'OPTIMIZERS',
+    'param_scheduler': 'PARAM_SCHEDULERS',
+}
+# Keys that are read before the part is built.
+BESIDE = {
+    'OPTIM_WRAPPERS': {'constructor', 'paramwise_cfg'},
+    'PARAM_SCHEDULERS': {'convert_to_iter_based'},
+    'HOOKS': {'priority'},
+}
+
+
+def kind_at(path: str) -> str | None:
+    """The registry's name for a part at `path` (`model.backbone`, `param_scheduler.0`); None where no part stands."""
+    keys = path.split('.')
+    if keys[0] in ('default_hooks', 'custom_hooks'):  # a hook may be called param_scheduler
+        return 'HOOKS'
+    return next((KINDS[key] for key in reversed(keys) if key in KINDS), None)
+
+
+# What the tables below hold must be a table: a part, or parts by name.
+TABLES = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg')
+TABLES += ('test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'default_hooks', 'prerequisites', 'env_cfg')
+INNER_TABLES = {
+    'train_dataloader': ('dataset',),
+    'val_dataloader': ('dataset',),
+    'optim_wrapper': ('optimizer',),
+    'model': ('backbone', 'head'),
+}
+
+
+def check_shape(cfg: dict) -> None:
+    """Refuse a number or a text where a part must stand, and batch sizes that are none.
+
+    Raises:
+        UserError: with the place and what stands there.
+    """
+    for key in TABLES:
+        value = cfg.get(key)
+        if value is not None and not isinstance(value, dict):
+            if key.endswith('_evaluator') and isinstance(value, (list, tuple)):
+                continue
+            raise UserError(f'{key} is {value!r}, but must be a dict: override what stands inside it ({key}.NAME=VALUE).')
+        for inner in INNER_TABLES.get(key, ()):
+            if inner in (value or {}) and not isinstance(value[inner], dict):
+                raise UserError(
+                    f'{key}.{inner} is {value[inner]!r}, but must be a dict: override what stands inside it '
+                    f'({key}.{inner}.NAME=VALUE).'
+                )
+        if key.endswith('_dataloader') and value:
+            for name, least in (('batch_size', 1), ('num_workers', 0)):
+                number = value.get(name, least)
+                if type(number) is not int or number < least:
+                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {number!r}.')
+    for role, needed in (cfg.get('prerequisites') or {}).items():
+        if not isinstance(needed, dict) or not any(isinstance(needed.get(key), str) for key in ('config', 'checkpoint')):
+            raise UserError(f'prerequisites.{role} must name a config or a checkpoint, not {needed!r}.')
+
+
+def arguments_of(part: Callable) -> set[str] | None:
+    """Names of the arguments that a part takes; None where it takes any, or nobody knows."""
+    try:
+        parameters = inspect.signature(part).parameters
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return None
+    return set(parameters) - {'self'}
+
+
+def check_parts(node: Any, path: str = '') -> None:
+    """Refuse a type that nobody registered and an argument that nothing takes.
+
+    Parts of other packages are checked themselves, what stands inside them is theirs.
+
+    Args:
+        node: a config, or a piece of one.
+        path: where it stands.
+
+    Raises:
+        UserError: with the place in the config, the name, and the nearest known names.
+    """
+    if isinstance(node, (list, tuple)):
+        for place, item in enumerate(node):
+            check_parts(item, f'{path}.{place}')
+    if not isinstance(node, dict) or '_scope_' in node:
+        return
+    kind = kind_at(path)
+    if isinstance(node.get('type'), str) and kind:
+        try:
+            part = getattr(registry, kind).get(node['type'])
+        except UserError as error:
+            raise UserError(f'{path}: {error}') from error
+        known = arguments_of(part)
+        for key in node if known is not None else ():
+            if key not in known | BESIDE.get(kind, set()) | {'type'}:
+                near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
+                hint = f'did you mean {near[0]!r}?' if near else 'remove it from the config.'
+                raise UserError(f'{path}: {node["type"]} takes no argument {key!r}; {hint}')
+        if not part.__module__.startswith('mmlt.'):
+            return
+    for key, value in node.items():
+        if key not in ('init_cfg', 'prerequisites'):
+            check_parts(value, f'{path}.{key}' if path else str(key))

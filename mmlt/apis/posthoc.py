@@ -1,0 +1,190 @@
+"""Put a correction on a finished model before it is evaluated (`tools/test.py --adjust`)."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mmlt.apis.adjustment import ESTIMATE, TUNE, Adjustment
+from mmlt.engine.device import autocast
+from mmlt.engine.loops import build_loader
+from mmlt.engine.runner import LongTailedRunner
+from mmlt.errors import UserError
+from mmlt.evaluation import posthoc
+from mmlt.evaluation.functional import per_class_accuracy
+from mmlt.models.heads import LinearHead
+from mmlt.registry import DATASETS
+
+GRID = [round(0.05 * step, 2) for step in range(41)]  # of tau, 0 to 2
+
+
+def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: dict, meta: dict) -> dict:
+    """Put a correction on the runner's model, tuned or estimated first where that is asked for.
+
+    Args:
+        adjustment: what to do.
+        runner: holds the model, its weights loaded, and the test set.
+        train_data: the config's training set.
+        meta: of the checkpoint.
+
+    Returns:
+        The correction for the record: `adjust`, the value used, and what it was found on (`holdout`, `test images`,
+        None).
+
+    Raises:
+        UserError: it does not fit the model, or a value is to be tuned for a model trained on all images.
+    """
+    model, counts, setting = runner.bare_model, meta['class_counts'], adjustment.setting
+    found_on = None
+    if adjustment.adjust == 'prior':
+        value = _test_prior(setting, runner, counts)
+        found_on = 'unlabelled test images' if setting == ESTIMATE else None
+        prior = torch.tensor(value, dtype=torch.float64)
+        adjust_output(model, lambda logits: posthoc.correct_prior(logits, counts, prior))
+    elif adjustment.adjust == 'ncm':
+        value = None
+        features, _, target = collect(runner, training_set(train_data, meta, 'train'))
+        replace_head(model, NearestMeanHead(posthoc.class_means(features, target, model.num_classes)))
+    else:
+        if setting == TUNE:
+            found_on = 'holdout'
+            value = _tune(adjustment.adjust, runner, training_set(train_data, meta, 'holdout'), counts)
+        else:
+            value = float(setting)
+        if adjustment.adjust == 'logit_adjustment':
+            adjust_output(model, lambda logits: posthoc.adjust_logits(logits, counts, value))
+        elif adjustment.adjust == 'temperature':
+            adjust_output(model, lambda logits: logits.double() / value)
+        else:
+            head = linear_head(model)
+            with torch.no_grad():
+                head.weight.copy_(posthoc.normalise_weights(head.weight, value))
+                if head.bias is not None:
+                    head.bias.zero_()
+    return {**{k: v for k, v in asdict(adjustment).items() if v is not None}, 'value': value, 'found_on': found_on}
+
+
+def adjust_output(model: nn.Module, correct) -> None:  # noqa: ANN001
+    """Let `correct`, logits (B, K) to logits (B, K), act on every prediction of the model."""
+
+    def hook(module: nn.Module, args: tuple, output: object) -> object:
+        if isinstance(output, list):  # the mode `predict`
+            return [{**record, 'logits': correct(record['logits'])} for record in output]
+        return output
+
+    model.register_forward_hook(hook)
+
+
+class NearestMeanHead(nn.Module):
+    """Cosines to the class means (K, C) in place of a head."""
+
+    def __init__(self, means: Tensor) -> None:
+        super().__init__()
+        self.num_classes = len(means)
+        self.register_buffer('means', means)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (B, C) to cosines (B, K)."""
+        return posthoc.nearest_mean_logits(features, self.means)
+
+
+def replace_head(model: nn.Module, head: nn.Module) -> None:
+    """Predict with another head, in this process only."""
+    if type(getattr(model, 'head', None)) is nn.Module or not hasattr(model, 'head'):
+        raise UserError(f'{type(model).__name__} has no single head, which --adjust ncm replaces.')
+    model.head = head
+
+
+def linear_head(model: nn.Module) -> LinearHead:
+    """The model's linear head.
+
+    Raises:
+        UserError: it has none.
+    """
+    head = getattr(model, 'head', None)
+    if not isinstance(head, LinearHead):
+        raise UserError(f'--adjust tau_norm scales a linear head, and this model has {type(head).__name__}.')
+    return head
+
+
+@torch.inference_mode()
+def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN001
+    """Features (N, C), logits (N, K), both float32, and labels (N,) of a data set as it is evaluated; on every rank."""
+    loader = build_loader(dict(batch_size=runner.test_loop.dataloader.batch_size, dataset=dataset))
+    loader.rank, loader.world_size = 0, 1
+    model = runner.bare_model.eval()
+    parts = []
+    for data in loader:
+        batch = model.data_preprocessor(data, False)
+        with autocast(runner.precision):
+            features, logits = model.outputs(batch.images)
+        parts.append((features.float(), logits.float(), batch.labels))
+    features, logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+    return features, logits, labels
+
+
+def training_set(train_data: dict, meta: dict, split: str):  # noqa: ANN201
+    """The set that a checkpoint was trained on, or what `cao-holdout` set aside from it.
+
+    Args:
+        train_data: the config's training set.
+        meta: of the checkpoint.
+        split: `train` or `holdout`.
+
+    Raises:
+        UserError: the checkpoint was trained on all images, or the config's set is another one.
+    """
+    trained_on = (meta.get('outcome') or {}).get('data') or {}
+    protocol = trained_on.get('protocol')
+    if split == 'holdout' and protocol != 'cao-holdout':
+        raise UserError(
+            f'a value is tuned on images that were never trained on, and this checkpoint (protocol {protocol}) has none '
+            'beside the test set: train with train_dataloader.dataset.protocol=cao-holdout, or give the value.'
+        )
+    cfg = {**train_data, 'protocol': protocol} if protocol else dict(train_data)
+    own = DATASETS.build({**cfg, 'split': 'train'} if protocol else cfg)
+    if own.fingerprint()['indices_sha256'] != trained_on.get('indices_sha256'):
+        raise UserError(
+            'the training set of this config is not the one the checkpoint was trained on: give the same overrides '
+            '(train_dataloader.dataset...) as in training.'
+        )
+    return own if split == 'train' else DATASETS.build({**cfg, 'split': 'holdout'})
+
+
+def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> float:  # noqa: ANN001
+    features, logits, target = collect(runner, holdout)
+    if kind == 'temperature':
+        return posthoc.fit_temperature(logits, target)
+    if kind == 'tau_norm':
+        weight = linear_head(runner.bare_model).weight.detach()
+
+        def predict(tau: float) -> Tensor:
+            return features.double() @ posthoc.normalise_weights(weight, tau).T
+    else:
+
+        def predict(tau: float) -> Tensor:
+            return posthoc.adjust_logits(logits, counts, tau)
+
+    def accuracy(tau: float) -> float:
+        return float(per_class_accuracy(predict(tau).argmax(1), target, len(counts))[0].mean())
+
+    return max(GRID, key=accuracy)  # the smallest of equals
+
+
+def _test_prior(setting: str, runner: LongTailedRunner, counts: list[int]) -> list[float]:
+    if setting == 'uniform':
+        return [1 / len(counts)] * len(counts)
+    if setting == ESTIMATE:
+        _, logits, _ = collect(runner, runner.test_loop.dataloader.dataset)
+        return posthoc.estimate_prior(logits, counts).tolist()
+    try:
+        prior = [float(share) for share in json.loads(Path(setting).read_text(encoding='utf-8'))]
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f'--test-prior {setting}: give uniform, estimate, or a JSON file with a list of one number a class ({error}).'
+        ) from error
+    if len(prior) != len(counts) or min(prior) < 0 or not 0 < sum(prior) < float('inf'):
+        raise UserError(f'--test-prior {setting}: it must hold {len(counts)} numbers of at least 0 that are not all 0.')
+    return prior

@@ -1,0 +1,184 @@
+"""Two hundred damaged files, and hostile ones: a sentence or the very same content, never a crash, never a mark."""
+
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmlt.apis.config import load_config
+from mmlt.apis.train import load_classifier
+from mmlt.datasets import CIFAR100, ImageList
+from mmlt.datasets import archive as archives
+from mmlt.datasets.archive import load_batch
+from mmlt.engine.checkpoint import content_sha256, latest_checkpoint, load_checkpoint, plain, save_checkpoint
+from mmlt.errors import UserError
+from mmlt.registry import MODELS
+
+CASES = range(50)
+
+
+def damage(path: Path, case: int) -> bytes:
+    """Flip, cut or overwrite bytes of a file, a function of `case`; gives back the old content."""
+    draw = random.Random(case)
+    old = path.read_bytes()
+    data = bytearray(old)
+    if case % 5 == 0:
+        del data[draw.randrange(len(data)) :]
+    else:
+        for _ in range(draw.choice((1, 1, 3, 20))):
+            data[draw.randrange(len(data))] ^= draw.randrange(1, 256)
+    path.write_bytes(data)
+    return old
+
+
+def model_config() -> dict:
+    cfg = load_config('configs/ce/resnet8_digitslt.py')
+    return plain(cfg.model.to_dict())
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory) -> bytes:
+    path = tmp_path_factory.mktemp('good') / 'epoch_1.pth'
+    model = MODELS.build(model_config())
+    model.class_counts += 2
+    meta = dict(model=model_config(), epoch=1, step=0, class_counts=[2] * 10, history=[])
+    save_checkpoint(path, dict(state_dict=model.state_dict(), meta=meta))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_a_damaged_checkpoint(case, checkpoint, tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_bytes(checkpoint)
+    good = content_sha256(load_checkpoint(path))
+    damage(path, case)
+    try:
+        content = load_checkpoint(path)
+    except UserError as error:
+        assert str(path) in str(error)
+    else:
+        assert content_sha256(content) == good
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_damaged_arrays(case, tmp_path):
+    path, draw = tmp_path / 'train.npz', np.random.default_rng(0)
+    arrays = dict(images=draw.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8), labels=np.arange(12))
+    (np.savez_compressed if case % 2 else np.savez)(path, **arrays)
+    damage(path, case)
+    try:
+        data = CIFAR100(tmp_path, download=False)
+        images, labels = data.tensors()
+    except UserError as error:
+        assert str(tmp_path) in str(error)
+    else:  # zip checks each array: what is read is what was written
+        assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), arrays['images'])
+        assert np.array_equal(labels.numpy(), arrays['labels'])
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_a_damaged_archive(case, tmp_path):
+    path = tmp_path / 'cifar-100-python.tar.gz'
+    path.write_bytes(random.Random(0).randbytes(3000))
+    known = archives.Archive('CIFAR-100', 'https://example.org/' + path.name, archives.md5_of(path), {}, 'fine_labels')
+    archives.check_md5(path, known)
+    old = damage(path, case)
+    assert path.read_bytes() != old
+    with pytest.raises(UserError, match='cifar-100-python.tar.gz is not the published archive'):
+        archives.check_md5(path, known)
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_a_damaged_batch_inside_an_archive(case, tmp_path):
+    path = tmp_path / 'train'
+    import pickle
+
+    path.write_bytes(pickle.dumps({'data': np.zeros((4, 3072), np.uint8), 'fine_labels': [0, 1, 2, 99]}, protocol=2))
+    damage(path, case)
+    try:
+        pixels, labels = load_batch(path.read_bytes(), 'fine_labels', 100)
+    except (ValueError, pickle.UnpicklingError):  # read_split turns these into its sentence
+        return
+    assert pixels.shape == (4, 3072) and labels.shape == (4,) and labels.max() < 100
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_a_damaged_list(case, tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_text(''.join(f'folder/image{number}.jpg {number % 7}\n' for number in range(30)))
+    damage(path, case)
+    try:
+        data = ImageList(tmp_path, 'list.txt', num_classes=7)
+    except UserError as error:
+        assert str(path) in str(error)
+        return
+    assert len(data) == len([line for line in path.read_bytes().split(b'\n') if line.strip()]) or case % 5
+    assert data.labels.min() >= 0 and data.labels.max() < 7
+    with pytest.raises(UserError):  # none of these images is there, whatever the list says
+        data[0]
+
+
+class Mark:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self):
+        return io.open, (self.path, 'w')
+
+
+def hostile(mark: Path) -> dict[str, dict]:
+    """Contents of checkpoints that try to leave `mark`, each with a valid checksum where it can have one."""
+    run = dict(type='subprocess.getoutput', cmd=f'touch {mark}')
+    base = model_config()
+    return {
+        'dotted type of the model': dict(model=run),
+        'dotted type of a part': dict(model={**base, 'backbone': run}),
+        'dotted type inside another package': dict(
+            model={**base, 'backbone': dict(type='mmpretrain.ResNet', depth=18, norm_cfg=run)}),
+        'dotted activation': dict(
+            model={**base, 'backbone': dict(type='mmpretrain.MobileNetV2', act_cfg=run)}),
+        'function of mmengine': dict(
+            model={**base, 'backbone': dict(type='mmengine.mkdir_or_exist', dir_name=str(mark))}),
+        'function of mmengine inside another package': dict(
+            model={**base, 'backbone': dict(type='mmpretrain.MobileNetV2',
+                                            act_cfg=dict(type='mmengine.mkdir_or_exist', dir_name=str(mark)))}),
+        'module as a type': dict(model={**base, 'loss': dict(type='antigravity')}),
+        'weights from elsewhere': dict(
+            model={**base, 'backbone': {**base['backbone'], 'init_cfg': dict(type='Pretrained', checkpoint=str(mark))}}),
+        'stored Python': dict(model=base, config=f'import pathlib; pathlib.Path({str(mark)!r}).touch()', cfg='x'),
+        'model that is a text': dict(model='model'),
+        'no model': dict(),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize('kind', hostile(Path('x')))
+def test_a_hostile_checkpoint_leaves_no_mark(kind, tmp_path, checkpoint):
+    mark = tmp_path / 'mark'
+    (tmp_path / 'good.pth').write_bytes(checkpoint)
+    weights = load_checkpoint(tmp_path / 'good.pth')['state_dict']
+    path = save_checkpoint(tmp_path / 'epoch_1.pth', dict(state_dict=weights, meta=hostile(mark)[kind]))
+    try:
+        load_classifier(path)
+    except UserError as error:
+        assert str(path) in str(error)
+    else:
+        assert kind in ('stored Python', 'weights from elsewhere'), 'data that nothing reads'
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize('place', ['state_dict', 'meta', 'optimizer'])
+def test_a_pickle_that_runs_code_is_skipped_for_the_checkpoint_before_it(place, tmp_path, checkpoint):
+    mark = tmp_path / 'mark'
+    (tmp_path / 'epoch_1.pth').write_bytes(checkpoint)
+    content = load_checkpoint(tmp_path / 'epoch_1.pth')
+    torch.save({**content, place: Mark(mark)}, tmp_path / 'epoch_2.pth')
+    path, _ = latest_checkpoint(tmp_path)
+    assert path.name == 'epoch_1.pth' and not mark.exists()
+    with pytest.raises(UserError, match='run code'):
+        load_classifier(tmp_path / 'epoch_2.pth')
+    assert not mark.exists()

@@ -1,0 +1,137 @@
+"""Two processes on the CPU: what one process gives, and what happens when one of them dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+CE = 'configs/ce/resnet8_digitslt.py'
+WORKER = """
+import os, sys
+sys.path.insert(0, {root!r})
+import torch
+from torch import nn
+torch.set_num_threads(1)
+from mmengine.dist import get_rank, get_world_size
+from mmlt.apis.stages import Stage
+from mmlt.apis.train import build_runner
+from mmlt.engine import loops
+from mmlt.engine.device import start_processes
+from mmlt.registry import MODELS
+from mmengine.model import BaseModule
+
+@MODELS.register_module()
+class NormFree(BaseModule):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 64, 3)
+    def forward(self, images):
+        return self.conv(images).relu()
+
+launcher = 'pytorch' if 'RANK' in os.environ else 'none'
+start_processes(launcher)
+stage = Stage({config!r}, 0, {{'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 32 // get_world_size()}})
+stage.cfg.model.backbone = dict(type='NormFree')
+stage.work_dir = stage.work_root / 'gradient'
+os.makedirs(stage.work_dir, exist_ok=True)
+runner = build_runner(stage, launcher=launcher)
+
+def first_step(loop, batch):
+    loss = runner.model(**runner.bare_model.data_preprocessor(batch, True)._asdict(), mode='loss')['loss_cls']
+    loss.backward()
+    if get_rank() == 0:
+        torch.save([p.grad for p in runner.bare_model.parameters()], sys.argv[1])
+    raise SystemExit
+
+loops.EpochTrainLoop.run_iter = first_step
+runner.train()
+"""
+LOOKER = """
+import os, runpy, sys
+sys.path.insert(0, {root!r})
+import torch
+from mmlt.engine.runner import LongTailedRunner
+from mmlt.engine.loops import EpochTrainLoop
+whole, step = EpochTrainLoop.run, EpochTrainLoop.run_iter
+def run(loop):
+    whole(loop)
+    torch.save(loop.runner.bare_model.state_dict(), f'weights{{os.environ["RANK"]}}.pth')
+def die(loop, batch):
+    if os.environ['RANK'] == '1' and loop.epoch == 2 and os.environ.get('DIE'):
+        os.kill(os.getpid(), 9)
+    step(loop, batch)
+EpochTrainLoop.run, EpochTrainLoop.run_iter = run, die
+runpy.run_path({root!r} + '/tools/train.py', run_name='__main__')
+"""
+
+
+def two(folder: Path, script: Path, *args: str, **env: str) -> subprocess.CompletedProcess:
+    """Two processes by torchrun, as tools/dist_common.sh starts them."""
+    command = f'GPUS=2; source {ROOT}/tools/dist_common.sh; launch "$@"'
+    return subprocess.run(['bash', '-c', command, 'bash', str(script), *args], cwd=folder, capture_output=True, text=True,
+                          timeout=300, env={**os.environ, 'OMP_NUM_THREADS': '1', **env})  # fmt: skip
+
+
+def test_training_by_the_script_and_an_evaluation_equal_to_one_process(run):
+    env = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    options = ['--cfg-options', 'train_cfg.max_epochs=3', '--work-dir', 'run']
+    done = subprocess.run(['bash', str(ROOT / 'tools/dist_train.sh'), CE, '2', *options], cwd=run.folder, env=env,
+                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((run.folder / 'run/results.json').read_text())['world_size'] == 2
+    # An uneven test set: 50 + 38 + ... images in batches that do not divide it.
+    (run.folder / 'uneven.py').write_text(
+        f"_base_ = ['{ROOT / CE}']\n"
+        "test_dataloader = dict(batch_size=16, dataset=dict(_delete_=True, type='LongTailedDataset', imbalance_ratio=11, "
+        "dataset=dict(type='Digits', split='test')))\n"
+    )
+    test = ['bash', str(ROOT / 'tools/dist_test.sh'), 'uneven.py', 'run/epoch_3.pth', '2', '--out', 'two.json']
+    done = subprocess.run(test, cwd=run.folder, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run('test.py', 'uneven.py', 'run/epoch_3.pth', '--out', 'one.json')
+    one, both = (json.loads((run.folder / f'{name}.json').read_text()) for name in ('one', 'two'))
+    assert one['data']['num_images'] % 2 == 1, 'the set was meant to be uneven'
+    assert (one['world_size'], both['world_size']) == (1, 2)
+    assert one['metrics'] == both['metrics'] and one['per_class'] == both['per_class']
+
+
+def test_the_gradient_of_a_step_equals_that_of_one_process(run):
+    script = run.folder / 'worker.py'
+    script.write_text(WORKER.format(root=str(ROOT), config=CE))
+    done = two(run.folder, script, 'two.pth')
+    assert (run.folder / 'two.pth').exists(), done.stdout + done.stderr
+    environment = {key: value for key, value in os.environ.items() if key != 'RANK'}
+    subprocess.run([sys.executable, str(script), 'one.pth'], cwd=run.folder, env=environment, timeout=300, check=True)
+    one, both = (torch.load(run.folder / f'{name}.pth') for name in ('one', 'two'))
+    assert any(gradient.abs().max() > 1e-3 for gradient in one)
+    for a, b in zip(one, both, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+
+
+def test_ranks_end_with_equal_weights_and_a_dead_rank_ends_the_other(run):
+    script = run.folder / 'looker.py'
+    script.write_text(LOOKER.format(root=str(ROOT)))
+    options = ['--launcher', 'pytorch', '--cfg-options', 'train_cfg.max_epochs=4', 'default_hooks.checkpoint.seconds=0']
+    done = two(run.folder, script, CE, '--work-dir', 'whole', *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = (torch.load(run.folder / f'weights{rank}.pth') for rank in range(2))
+    assert first.keys() == second.keys() and any('running_mean' in name for name in first)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+    started = time.monotonic()
+    done = two(run.folder, script, CE, '--work-dir', 'dying', *options, DIE='1')
+    assert done.returncode not in (0, -signal.SIGKILL) and time.monotonic() - started < 90
+    assert 'another process of this run ended' in done.stderr or 'Signal 9' in done.stderr, done.stderr
+    assert [path.name for path in (run.folder / 'dying').glob('epoch_*.pth')]
+    done = two(run.folder, script, CE, '--work-dir', 'dying', '--resume', *options)
+    assert done.returncode == 0 and 'resumed after epoch 2' in done.stdout, done.stdout + done.stderr
+    whole, died = (torch.load(run.folder / name / 'epoch_4.pth') for name in ('whole', 'dying'))
+    assert whole['sha256'] == died['sha256']
