@@ -1,6 +1,7 @@
-"""Backbones that mmpretrain and timm do not have."""
+"""Backbones that mmpretrain does not have, and the door to those of timm."""
 
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.backbones.resnet_cifar import ResNetCIFAR
+from mmlt.models.backbones.timm_backbone import TimmBackbone
 
-__all__ = ['ResNetCIFAR', 'pool_features']
+__all__ = ['ResNetCIFAR', 'TimmBackbone', 'pool_features']

@@ -3,5 +3,15 @@
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.models.classifiers.bkd import BKDClassifier
 from mmlt.models.classifiers.distillation import DistillationClassifier
+from mmlt.models.classifiers.frozen_backbone import FrozenBackboneClassifier
+from mmlt.models.classifiers.lws import LWSClassifier
+from mmlt.models.classifiers.mixing import MixingClassifier
 
-__all__ = ['BKDClassifier', 'DistillationClassifier', 'LongTailedClassifier']
+__all__ = [
+    'BKDClassifier',
+    'DistillationClassifier',
+    'FrozenBackboneClassifier',
+    'LWSClassifier',
+    'LongTailedClassifier',
+    'MixingClassifier',
+]

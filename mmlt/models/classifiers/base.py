@@ -82,10 +82,18 @@ class LongTailedClassifier(BaseModel):
         features = pool_features(self.neck(features) if self.neck else features)
         return Outputs(features, self.head(features))
 
-    def classification_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of these logits (scalar), class-weighted where the config says so."""
+    def classification_loss(self, logits: Tensor, target: Tensor, sample_weights: Tensor | None = None) -> Tensor:
+        """The loss of these logits (scalar), class-weighted where the config says so.
+
+        Args:
+            logits: (B, K).
+            target: int64 (B,).
+            sample_weights: (B,), how many times each sample counts in the mean; None for once each.
+        """
         weights = self.reweighting.weights if self.reweighting else None
-        return self.loss(logits, target, self.class_counts, weights)
+        if sample_weights is None:  # a loss need not know them
+            return self.loss(logits, target, self.class_counts, weights)
+        return self.loss(logits, target, self.class_counts, weights, sample_weights=sample_weights)
 
     def losses(self, images: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The training losses, a dict of scalars whose names contain `loss`; they are summed. Methods override this."""

@@ -4,7 +4,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmlt.errors import UserError
 from mmlt.registry import MODELS
+
+
+def check_width(features: Tensor, in_channels: int) -> None:
+    """Refuse features (B, C) of another size than the head was made for.
+
+    Raises:
+        UserError: C is not `in_channels`.
+    """
+    if features.shape[1] != in_channels:
+        raise UserError(
+            f'the backbone gives {features.shape[1]} features and the head takes {in_channels}: '
+            f'set model.head.in_channels={features.shape[1]}.'
+        )
 
 
 @MODELS.register_module()
@@ -24,6 +38,7 @@ class LinearHead(nn.Linear):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (B, C) to logits (B, K)."""
+        check_width(features, self.in_features)
         return super().forward(features)
 
 
@@ -45,4 +60,5 @@ class CosineHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (B, C) to scaled cosines (B, K) in [-scale, scale]."""
+        check_width(features, self.weight.shape[1])
         return self.scale * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))

@@ -4,10 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlt.models.losses.inputs import class_vector, widen
+from mmlt.models.losses.inputs import batch_mean, class_vector, widen
 
 
-def cross_entropy_loss(logits: Tensor, target: Tensor, class_weights: Tensor | None = None) -> Tensor:
+def cross_entropy_loss(
+    logits: Tensor, target: Tensor, class_weights: Tensor | None = None, sample_weights: Tensor | None = None
+) -> Tensor:
     """Softmax cross entropy.
 
     With class weights the mean is torch's weighted one, `sum(w_y * ce) / sum(w_y)`: it divides by the weights of the
@@ -18,16 +20,25 @@ def cross_entropy_loss(logits: Tensor, target: Tensor, class_weights: Tensor | N
         logits: (B, C), any floating dtype.
         target: (B,) int64 in [0, C).
         class_weights: (C,), at least 0; None for no weights.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
     """
     logits = widen(logits)
     weight = None if class_weights is None else class_vector(class_weights, logits, 'class_weights')
-    return F.cross_entropy(logits, target, weight)
+    if sample_weights is None:
+        return F.cross_entropy(logits, target, weight)
+    return batch_mean(F.cross_entropy(logits, target, reduction='none'), target, weight, sample_weights)
 
 
-def focal_loss(logits: Tensor, target: Tensor, gamma: float, class_weights: Tensor | None = None) -> Tensor:
+def focal_loss(
+    logits: Tensor,
+    target: Tensor,
+    gamma: float,
+    class_weights: Tensor | None = None,
+    sample_weights: Tensor | None = None,
+) -> Tensor:
     """Softmax focal loss, `mean(w_y * (1 - p_y) ** gamma * ce)`.
 
     The class weight multiplies the focal term from outside and `p_y` stays the predicted probability; the mean is the
@@ -39,6 +50,7 @@ def focal_loss(logits: Tensor, target: Tensor, gamma: float, class_weights: Tens
         target: (B,) int64 in [0, C).
         gamma: focusing exponent, at least 0; 0 is the plain mean of the weighted cross entropy.
         class_weights: (C,), at least 0; None for no weights.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
@@ -52,4 +64,4 @@ def focal_loss(logits: Tensor, target: Tensor, gamma: float, class_weights: Tens
     losses = doubt.pow(gamma) * cross_entropy
     if class_weights is not None:
         losses = class_vector(class_weights, logits, 'class_weights')[target] * losses
-    return losses.mean()
+    return batch_mean(losses, target, None, sample_weights)

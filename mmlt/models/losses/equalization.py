@@ -15,6 +15,7 @@ def seql_loss(
     class_weights: Tensor | None = None,
     uniform: Tensor | None = None,
     generator: torch.Generator | None = None,
+    sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Softmax equalization loss, `-log(e^{z_y} / sum_k w_k e^{z_k})`.
 
@@ -30,6 +31,7 @@ def seql_loss(
         class_weights: (C,), with torch's weighted mean, or None.
         uniform: (B, C) draws in [0, 1), for a caller that pins them; an entry is left out where it is below `gamma`.
         generator: source of the draws when `uniform` is None; None for torch's own of the device.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
@@ -45,4 +47,4 @@ def seql_loss(
     score = logits.gather(1, target[:, None]).squeeze(1)  # (B,)
     losses = logits.masked_fill(left_out, -torch.inf).logsumexp(dim=1) - score
     weights = None if class_weights is None else class_vector(class_weights, logits, 'class_weights')
-    return batch_mean(losses, target, weights)
+    return batch_mean(losses, target, weights, sample_weights)

@@ -31,9 +31,16 @@ def smallest_count(class_counts: Tensor) -> Tensor:
     return torch.where(class_counts > 0, class_counts, torch.inf).min()
 
 
-def batch_mean(losses: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
-    """Mean of losses (B,); with class weights (C,) `sum(w_y * loss) / sum(w_y)`, as torch's weighted cross entropy."""
-    if class_weights is None:
+def batch_mean(
+    losses: Tensor, target: Tensor, class_weights: Tensor | None, sample_weights: Tensor | None = None
+) -> Tensor:
+    """Mean of losses (B,); with class weights (C,) `sum(w_y * loss) / sum(w_y)`, as torch's weighted cross entropy.
+
+    Sample weights (B,) multiply those of the classes: a sample with the weight 2 counts as two samples.
+    """
+    if class_weights is None and sample_weights is None:
         return losses.mean()
-    sample_weights = class_weights[target]
-    return (sample_weights * losses).sum() / sample_weights.sum()
+    weights = torch.ones_like(losses) if class_weights is None else class_weights[target]
+    if sample_weights is not None:
+        weights = weights * sample_weights.to(weights.dtype)
+    return (weights * losses).sum() / weights.sum()

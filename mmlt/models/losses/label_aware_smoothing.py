@@ -32,6 +32,7 @@ def label_aware_smoothing_loss(
     head: float,
     tail: float,
     class_weights: Tensor | None = None,
+    sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Label-aware smoothing, `(1 - eps_y) * nll + eps_y * mean_c(-log p_c)` with `eps` from `smoothing_factors`.
 
@@ -42,6 +43,7 @@ def label_aware_smoothing_loss(
         head: smoothing of the largest class, in [0, 1].
         tail: smoothing of the smallest class, in [0, 1].
         class_weights: (C,), with torch's weighted mean, or None.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
@@ -55,4 +57,4 @@ def label_aware_smoothing_loss(
     likelihood = log_probability.gather(1, target[:, None]).squeeze(1)  # (B,)
     losses = -(1 - smoothing) * likelihood - smoothing * log_probability.mean(dim=1)
     weights = None if class_weights is None else class_vector(class_weights, logits, 'class_weights')
-    return batch_mean(losses, target, weights)
+    return batch_mean(losses, target, weights, sample_weights)

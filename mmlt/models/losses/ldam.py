@@ -28,6 +28,7 @@ def ldam_loss(
     max_margin: float,
     scale: float,
     class_weights: Tensor | None = None,
+    sample_weights: Tensor | None = None,
 ) -> Tensor:
     """LDAM, the cross entropy of `scale * (cosine - m_y)` in the target's column and `scale * cosine` elsewhere.
 
@@ -40,6 +41,7 @@ def ldam_loss(
         max_margin: margin of the smallest class (0.5; 0.3 on iNaturalist).
         scale: inverse temperature of the softmax (30).
         class_weights: (C,), with torch's weighted mean, or None.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
@@ -49,4 +51,4 @@ def ldam_loss(
     cosine = widen(cosine)
     margins = ldam_margins(class_vector(class_counts, cosine), max_margin)  # (C,)
     is_target = F.one_hot(target, cosine.shape[1]).to(cosine.dtype)  # (B, C)
-    return cross_entropy_loss(scale * (cosine - margins * is_target), target, class_weights)
+    return cross_entropy_loss(scale * (cosine - margins * is_target), target, class_weights, sample_weights)

@@ -1,9 +1,11 @@
 """The losses as parts a config names; each is called with `(logits, target, class_counts, class_weights=None)`.
 
 Shapes are those of the functions: logits (B, C), target (B,) int64, class_counts (C,), class_weights (C,) or None; the
-result is a scalar. Only `BalancedSigmoidLoss` differs in its target.
+result is a scalar. Only `BalancedSigmoidLoss` differs in its target. A loss that also takes `sample_weights` (B,), how many
+times each sample counts in the mean, can be used with a mixing (`MixingClassifier`).
 """
 
+import torch
 from torch import Tensor, nn
 
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
@@ -21,10 +23,15 @@ class CrossEntropyLoss(nn.Module):
     """See `mmlt.models.losses.cross_entropy_loss`; `class_counts` plays no part."""
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch."""
-        return cross_entropy_loss(logits, target, class_weights)
+        return cross_entropy_loss(logits, target, class_weights, sample_weights)
 
 
 @MODELS.register_module()
@@ -40,10 +47,15 @@ class FocalLoss(nn.Module):
         self.gamma = gamma
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch."""
-        return focal_loss(logits, target, self.gamma, class_weights)
+        return focal_loss(logits, target, self.gamma, class_weights, sample_weights)
 
 
 @MODELS.register_module()
@@ -51,10 +63,15 @@ class BalancedSoftmaxLoss(nn.Module):
     """See `mmlt.models.losses.balanced_softmax_loss`."""
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch."""
-        return balanced_softmax_loss(logits, target, class_counts, class_weights)
+        return balanced_softmax_loss(logits, target, class_counts, class_weights, sample_weights)
 
 
 @MODELS.register_module()
@@ -70,10 +87,15 @@ class LogitAdjustedLoss(nn.Module):
         self.tau = tau
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch."""
-        return logit_adjusted_loss(logits, target, class_counts, self.tau, class_weights)
+        return logit_adjusted_loss(logits, target, class_counts, self.tau, class_weights, sample_weights)
 
 
 @MODELS.register_module()
@@ -91,10 +113,17 @@ class LDAMLoss(nn.Module):
         self.scale = scale
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch."""
-        return ldam_loss(logits, target, class_counts, self.max_margin, self.scale, class_weights)
+        return ldam_loss(
+            logits, target, class_counts, self.max_margin, self.scale, class_weights, sample_weights
+        )
 
 
 @MODELS.register_module()
@@ -112,10 +141,17 @@ class LabelAwareSmoothingLoss(nn.Module):
         self.tail = tail
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch."""
-        return label_aware_smoothing_loss(logits, target, class_counts, self.head, self.tail, class_weights)
+        return label_aware_smoothing_loss(
+            logits, target, class_counts, self.head, self.tail, class_weights, sample_weights
+        )
 
 
 @MODELS.register_module()
@@ -133,10 +169,15 @@ class VSLoss(nn.Module):
         self.tau = tau
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch."""
-        return vs_loss(logits, target, class_counts, self.gamma, self.tau, class_weights)
+        return vs_loss(logits, target, class_counts, self.gamma, self.tau, class_weights, sample_weights)
 
 
 @MODELS.register_module()
@@ -152,10 +193,15 @@ class CDTLoss(nn.Module):
         self.gamma = gamma
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch."""
-        return cdt_loss(logits, target, class_counts, self.gamma, class_weights)
+        return cdt_loss(logits, target, class_counts, self.gamma, class_weights, sample_weights)
 
 
 @MODELS.register_module()
@@ -179,9 +225,12 @@ class SEQLLoss(nn.Module):
         class_counts: Tensor,
         class_weights: Tensor | None = None,
         uniform: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch; `uniform` (B, C) pins the draws, which else come from torch's generator."""
-        return seql_loss(logits, target, class_counts, self.gamma, self.threshold, class_weights, uniform)
+        return seql_loss(
+            logits, target, class_counts, self.gamma, self.threshold, class_weights, uniform, sample_weights=sample_weights
+        )
 
 
 @MODELS.register_module()
@@ -229,11 +278,20 @@ class SeesawLoss(nn.Module):
         self.loss = MODELS.build(dict(type='mmpretrain.SeesawLoss', num_classes=num_classes, p=p, q=q))
 
     def forward(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+        self,
+        logits: Tensor,
+        target: Tensor,
+        class_counts: Tensor,
+        class_weights: Tensor | None = None,
+        sample_weights: Tensor | None = None,
     ) -> Tensor:
         """Scalar loss of a batch; with class weights the mean is torch's weighted one."""
         logits = widen(logits)
-        if class_weights is None:
+        if class_weights is None and sample_weights is None:
             return self.loss(logits, target)
-        sample_weights = class_vector(class_weights, logits, 'class_weights')[target]
-        return self.loss(logits, target, weight=sample_weights, avg_factor=sample_weights.sum())
+        weights = torch.ones_like(logits[:, 0])
+        if class_weights is not None:
+            weights = class_vector(class_weights, logits, 'class_weights')[target]
+        if sample_weights is not None:
+            weights = weights * sample_weights.to(weights.dtype)
+        return self.loss(logits, target, weight=weights, avg_factor=weights.sum())

@@ -8,7 +8,11 @@ from mmlt.models.losses.inputs import class_vector, smallest_count, widen
 
 
 def balanced_softmax_loss(
-    logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    class_weights: Tensor | None = None,
+    sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Balanced softmax, the cross entropy of `z + log n`; predictions at test time use the plain `z`.
 
@@ -20,6 +24,7 @@ def balanced_softmax_loss(
         target: (B,) int64 in [0, C).
         class_counts: (C,) training images of each class.
         class_weights: (C,), with torch's weighted mean; the prior already corrects the imbalance, so usually None.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
@@ -27,11 +32,17 @@ def balanced_softmax_loss(
     Source: Ren et al., Balanced Meta-Softmax for Long-Tailed Visual Recognition, NeurIPS 2020, eq. 3.
     """
     logits = widen(logits)
-    return cross_entropy_loss(logits + class_vector(class_counts, logits).log(), target, class_weights)
+    adjusted = logits + class_vector(class_counts, logits).log()
+    return cross_entropy_loss(adjusted, target, class_weights, sample_weights)
 
 
 def logit_adjusted_loss(
-    logits: Tensor, target: Tensor, class_counts: Tensor, tau: float, class_weights: Tensor | None = None
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    tau: float,
+    class_weights: Tensor | None = None,
+    sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Logit-adjusted cross entropy, the cross entropy of `z + tau * log pi`.
 
@@ -44,6 +55,7 @@ def logit_adjusted_loss(
         class_counts: (C,) training images of each class.
         tau: strength of the prior; a negative one needs every class to have an image.
         class_weights: (C,), with torch's weighted mean, or None.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
@@ -51,7 +63,8 @@ def logit_adjusted_loss(
     Source: Menon et al., Long-tail Learning via Logit Adjustment, ICLR 2021, eq. 10.
     """
     logits = widen(logits)
-    return cross_entropy_loss(logits + _scaled_log_prior(class_counts, logits, tau), target, class_weights)
+    adjusted = logits + _scaled_log_prior(class_counts, logits, tau)
+    return cross_entropy_loss(adjusted, target, class_weights, sample_weights)
 
 
 def vs_loss(
@@ -61,6 +74,7 @@ def vs_loss(
     gamma: float,
     tau: float,
     class_weights: Tensor | None = None,
+    sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Vector-scaling loss, the cross entropy of `z / D + tau * log pi` with `D_c = (n_max / n_c) ** gamma`.
 
@@ -73,6 +87,7 @@ def vs_loss(
         gamma: exponent of the multiplicative term, at least 0.
         tau: strength of the additive term.
         class_weights: (C,), with torch's weighted mean, or None.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
@@ -82,17 +97,23 @@ def vs_loss(
     logits = widen(logits)
     counts = class_vector(class_counts, logits)
     divisor = (counts.max() / counts.clamp_min(smallest_count(counts))).pow(gamma)  # (C,)
-    return cross_entropy_loss(logits / divisor + _scaled_log_prior(counts, logits, tau), target, class_weights)
+    adjusted = logits / divisor + _scaled_log_prior(counts, logits, tau)
+    return cross_entropy_loss(adjusted, target, class_weights, sample_weights)
 
 
 def cdt_loss(
-    logits: Tensor, target: Tensor, class_counts: Tensor, gamma: float, class_weights: Tensor | None = None
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    gamma: float,
+    class_weights: Tensor | None = None,
+    sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Class-dependent temperatures, the cross entropy of `z_c / (n_max / n_c) ** gamma`; see `vs_loss`.
 
     Source: Ye et al., Identifying and Compensating for Feature Deviation in Imbalanced Deep Learning, 2020.
     """
-    return vs_loss(logits, target, class_counts, gamma, 0.0, class_weights)
+    return vs_loss(logits, target, class_counts, gamma, 0.0, class_weights, sample_weights)
 
 
 def _scaled_log_prior(class_counts: Tensor, logits: Tensor, tau: float) -> Tensor:

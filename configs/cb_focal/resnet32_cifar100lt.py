@@ -1,0 +1,8 @@
+"""Class-balanced focal loss, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['../ce/resnet32_cifar100lt.py']
+
+model = dict(
+    loss=dict(_delete_=True, type='FocalLoss', gamma=1.0),
+    reweighting=dict(beta=0.9999),  # effective number, from the first epoch
+)

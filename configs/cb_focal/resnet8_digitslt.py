@@ -1,0 +1,8 @@
+"""Class-balanced focal loss, ResNet-8, digits-LT, ratio 50; 60 epochs, batch 64: seconds on a CPU."""
+
+_base_ = ['../ce/resnet8_digitslt.py']
+
+model = dict(
+    loss=dict(_delete_=True, type='FocalLoss', gamma=1.0),
+    reweighting=dict(beta=0.9999),  # effective number, from the first epoch
+)

@@ -1,0 +1,5 @@
+"""Class-balanced loss, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['../ce/resnet32_cifar100lt.py']
+
+model = dict(reweighting=dict(beta=0.9999))  # effective number, from the first epoch

@@ -1,0 +1,6 @@
+"""CutMix, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['../ce/resnet32_cifar100lt.py']
+
+train_dataloader = dict(partner_sampler=dict(type='ShuffleSampler'))  # where partners come from
+model = dict(type='MixingClassifier', mixing=dict(type='CutMix', alpha=1.0, probability=0.5))

@@ -1,0 +1,5 @@
+"""Reversed sampling, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['../ce/resnet32_cifar100lt.py']
+
+train_dataloader = dict(sampler=dict(_delete_=True, type='ReversedSampler'))

@@ -1,0 +1,5 @@
+"""Class-balanced sampling, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['../ce/resnet32_cifar10lt.py']
+
+train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))

@@ -1,0 +1,5 @@
+"""Seesaw loss, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['../ce/resnet32_cifar100lt.py']
+
+model = dict(loss=dict(_delete_=True, type='SeesawLoss', num_classes=100, p=0.8, q=2.0))

@@ -1,0 +1,5 @@
+"""Seesaw loss, ResNet-8, digits-LT, ratio 50; 60 epochs, batch 64: seconds on a CPU."""
+
+_base_ = ['../ce/resnet8_digitslt.py']
+
+model = dict(loss=dict(_delete_=True, type='SeesawLoss', num_classes=10, p=0.8, q=2.0))

@@ -1,0 +1,5 @@
+"""Softmax equalization, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['../ce/resnet32_cifar100lt.py']
+
+model = dict(loss=dict(_delete_=True, type='SEQLLoss', gamma=0.9, threshold=5e-3))

@@ -1,0 +1,5 @@
+"""Softmax equalization, ResNet-8, digits-LT, ratio 50; 60 epochs, batch 64: seconds on a CPU."""
+
+_base_ = ['../ce/resnet8_digitslt.py']
+
+model = dict(loss=dict(_delete_=True, type='SEQLLoss', gamma=0.9, threshold=5e-2))

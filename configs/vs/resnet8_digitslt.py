@@ -1,0 +1,5 @@
+"""Vector-scaling loss, ResNet-8, digits-LT, ratio 50; 60 epochs, batch 64: seconds on a CPU."""
+
+_base_ = ['../ce/resnet8_digitslt.py']
+
+model = dict(loss=dict(_delete_=True, type='VSLoss', gamma=0.15, tau=1.0))

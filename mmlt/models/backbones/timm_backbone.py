@@ -1,0 +1,83 @@
+"""Any model of timm as a backbone."""
+
+from torch import Tensor, nn
+
+from mmlt.errors import UserError
+from mmlt.registry import MODELS
+
+
+@MODELS.register_module()
+class TimmBackbone(nn.Module):
+    """A timm model without its classifier; the features are pooled the way that model pools them.
+
+    timm's models differ in what they return before pooling (maps with the channels first or last, tokens with or
+    without a class token), so that only their own pooling is right for all of them.
+
+    Args:
+        model_name: name in timm, for instance `resnet18` or `vit_tiny_patch16_224`.
+        pretrained: start training from timm's pretrained weights, downloaded unless `checkpoint` is given. They are
+            read when a training run begins, not when the model is built: a checkpoint of a run replaces them.
+        checkpoint: file of pretrained weights to take instead of a download.
+        in_channels: channels of the images.
+        img_size: side of the images in pixels, for models that must know it (ViT, Swin); None for the model's own.
+        drop_path_rate: probability of stochastic depth, in [0, 1).
+
+    Attributes:
+        out_channels: size C of the feature, which `model.head.in_channels` must equal.
+
+    Raises:
+        UserError: timm has no such model, or the model does not take one of the arguments.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        pretrained: bool = False,
+        checkpoint: str | None = None,
+        in_channels: int = 3,
+        img_size: int | None = None,
+        drop_path_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        import timm  # takes a second
+
+        if not timm.is_model(model_name):
+            near = timm.list_models(f'*{model_name[:4]}*')[:3]
+            hint = f', perhaps {" or ".join(near)}' if near else ''
+            raise UserError(f'timm {timm.__version__} has no model {model_name!r}: choose another{hint}.')
+        if checkpoint and not pretrained:
+            raise UserError(f'TimmBackbone has checkpoint={checkpoint!r} but pretrained=False: set pretrained=True.')
+        self.settings = dict(model_name=model_name, num_classes=0, in_chans=in_channels)
+        self.settings |= {} if img_size is None else dict(img_size=img_size)
+        self.settings |= dict(drop_path_rate=drop_path_rate) if drop_path_rate else {}
+        self.pretrained = pretrained
+        self.checkpoint = checkpoint
+        try:
+            self.model = timm.create_model(**self.settings)
+        except TypeError as error:
+            raise UserError(f'the timm model {model_name} does not take what the config gives it: {error}.') from error
+        self.out_channels = getattr(self.model, 'head_hidden_size', None) or self.model.num_features
+
+    def init_weights(self) -> None:
+        """Take over the pretrained weights; MMEngine calls it once, at the beginning of a training run.
+
+        Raises:
+            UserError: the weights cannot be had.
+        """
+        if not self.pretrained:
+            return
+        import timm
+
+        source = dict(pretrained_cfg_overlay=dict(file=self.checkpoint)) if self.checkpoint else {}
+        try:
+            donor = timm.create_model(**self.settings, pretrained=True, **source)
+        except Exception as error:  # no network, no such file, no weights published, other shapes
+            raise UserError(
+                f'no pretrained weights for the timm model {self.settings["model_name"]} ({error}): '
+                'name a file of weights as backbone.checkpoint, or set pretrained=False.'
+            ) from error
+        self.model.load_state_dict(donor.state_dict())
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Map images (B, in_channels, H, W) to pooled features (B, out_channels), in a tuple."""
+        return (self.model(images),)

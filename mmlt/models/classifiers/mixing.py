@@ -1,0 +1,108 @@
+"""A classifier that learns from mixed images."""
+
+import inspect
+
+import torch
+from torch import Tensor
+
+from mmlt.datasets.batch import PARTNER_KEY
+from mmlt.datasets.transforms import Draw
+from mmlt.errors import UserError
+from mmlt.models.classifiers.base import LongTailedClassifier
+from mmlt.models.mixing import Mixed
+from mmlt.registry import MODELS
+
+# Where mixing stands among the transforms of the preprocessor, whose streams are numbered by their place in the list.
+POSITION = 2**16
+
+
+@MODELS.register_module()
+class MixingClassifier(LongTailedClassifier):
+    """Mix each image with a partner (mixup, CutMix, Remix, CMO), and mix the losses of the two labels image by image.
+
+    The partners come with the batch: `train_dataloader.partner_sampler` says where from. So they are the same whatever
+    the number of ranks, and a partner has its own augmentation.
+
+    Args:
+        mixing: config of a `Mixing`.
+        backbone, head, loss, neck, reweighting, data_preprocessor: as `LongTailedClassifier`. The loss must take
+            `sample_weights`.
+
+    Raises:
+        UserError: the loss takes no `sample_weights`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        mixing: dict,
+        loss: dict | None = None,
+        neck: dict | None = None,
+        reweighting: dict | None = None,
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        super().__init__(backbone, head, loss, neck, reweighting, data_preprocessor)
+        if 'sample_weights' not in inspect.signature(self.loss.forward).parameters:
+            raise UserError(
+                f'{type(self.loss).__name__} cannot be mixed: its forward must take sample_weights (B,), how many times '
+                'each sample counts in the mean.'
+            )
+        self.mixing = MODELS.build(mixing)
+        self._partners_seen = False
+
+    def mix(self, images: Tensor, labels: Tensor, keys: Tensor) -> Mixed:
+        """Mix the first half of a batch with the second, its partners.
+
+        Args:
+            images: (2 B, C, H, W).
+            labels: int64 (2 B,).
+            keys: int64 (2 B,); the partners' are higher by `PARTNER_KEY`.
+
+        Raises:
+            UserError: the batch has no partners.
+        """
+        self._check_partners(keys)
+        (images, partner_images), (labels, partner_labels) = images.chunk(2), labels.chunk(2)
+        draw = Draw(self.data_preprocessor.seed, keys.chunk(2)[0]).at(POSITION)
+        return self.mixing(images, labels, partner_images, partner_labels, draw, self.class_counts)
+
+    def _check_partners(self, keys: Tensor) -> None:
+        if self._partners_seen:  # looked at once: it waits for the device
+            return
+        own, partners = keys[: len(keys) // 2], keys[len(keys) // 2 :]
+        if not torch.equal(own + PARTNER_KEY, partners):
+            raise UserError(
+                f'{type(self.mixing).__name__} needs a partner for each image: set '
+                "train_dataloader.partner_sampler=dict(type='ShuffleSampler'), or ReversedSampler for rare partners."
+            )
+        self._partners_seen = True
+
+    def mixed_loss(self, logits: Tensor, mixed: Mixed) -> Tensor:
+        """Mean over the images of `weight * loss(target) + (1 - weight) * loss(partner_target)`, a scalar.
+
+        With class weights both labels of an image count by their class, as two samples of a batch do.
+
+        Args:
+            logits: (B, K) of the mixed images.
+            mixed: their labels and weights.
+        """
+        return self.classification_loss(
+            torch.cat([logits, logits]),
+            torch.cat([mixed.target, mixed.partner_target]),
+            torch.cat([mixed.weight, 1 - mixed.weight]),
+        )
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        indices: Tensor | None = None,
+        keys: Tensor | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
+        """As `LongTailedClassifier.forward`; in the mode `loss` the second half of the batch are the partners."""
+        if mode != 'loss':
+            return super().forward(images, labels, indices, keys, mode)
+        mixed = self.mix(images, labels, keys)
+        return {'loss_cls': self.mixed_loss(self.outputs(mixed.images).logits, mixed)}

@@ -1,0 +1,93 @@
+"""CMO: rare foregrounds, ordinary backgrounds, keyed by place."""
+
+import numpy as np
+import torch
+from scipy import stats
+
+from mmlt.datasets.batch import PARTNER_KEY
+from mmlt.engine.loader import BatchLoader
+from mmlt.engine.loops import build_loader
+from mmlt.models.mixing import CMO
+
+
+class Numbered:
+    """A long-tailed set whose images hold their own place."""
+
+    resident = True
+
+    def __init__(self) -> None:
+        self.labels = np.repeat(np.arange(4), [300, 60, 30, 10])
+        self.metainfo = dict(class_counts=[300, 60, 30, 10], classes=tuple('abcd'))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        images = torch.arange(len(self)).view(-1, 1, 1, 1) % 256
+        return images.to(torch.uint8), torch.from_numpy(self.labels)
+
+
+def loader(batch_size: int = 50, partner: str = 'ReversedSampler', seed: int = 3) -> BatchLoader:
+    cfg = dict(batch_size=batch_size, dataset=Numbered(), partner_sampler=dict(type=partner))
+    return build_loader(cfg, seed, training=True)
+
+
+def test_foregrounds_are_drawn_by_inverse_frequency_and_backgrounds_as_they_are():
+    labels, foregrounds = [], []
+    batches = loader()
+    for epoch in range(10):
+        batches.set_position(epoch)
+        for batch in batches:
+            own, partners = batch.labels.chunk(2)
+            labels.append(own)
+            foregrounds.append(partners)
+    counts = torch.bincount(torch.cat(labels)).numpy()
+    assert counts.tolist() == [3000, 600, 300, 100]
+    inverse = 1 / np.array([300, 60, 30, 10])
+    drawn = torch.bincount(torch.cat(foregrounds), minlength=4).numpy()
+    assert stats.chisquare(drawn, inverse / inverse.sum() * drawn.sum()).pvalue > 1e-3
+
+
+def test_partners_depend_on_the_place_not_on_the_batch_size_or_the_rank():
+    def pairs(batches: BatchLoader) -> dict[int, tuple[int, int]]:
+        found = {}
+        for batch in batches:
+            indices, partners = batch.indices.chunk(2)
+            keys, partner_keys = batch.keys.chunk(2)
+            assert torch.equal(keys + PARTNER_KEY, partner_keys)
+            found.update(zip(keys.tolist(), zip(indices.tolist(), partners.tolist(), strict=True), strict=True))
+        return found
+
+    whole, ranks = loader(), [loader(20), loader(20)]
+    for rank, share in enumerate(ranks):
+        share.rank, share.world_size = rank, 2
+    whole.set_position(2)
+    for share in ranks:
+        share.set_position(2)
+    alone = pairs(whole)
+    assert len(alone) == 400 and alone == {**pairs(ranks[0]), **pairs(ranks[1])}
+    whole.set_position(2, first_step=5)
+    resumed = pairs(whole)
+    assert len(resumed) == 150 and all(alone[key] == pair for key, pair in resumed.items())
+
+
+def test_partners_of_the_same_sampler_are_another_order():
+    batches = loader(400, 'ShuffleSampler')
+    (batch,) = list(batches)
+    indices, partners = batch.indices.chunk(2)
+    assert sorted(indices.tolist()) == sorted(partners.tolist())
+    assert (indices == partners).sum() < 10
+
+
+def test_half_the_images_get_a_foreground_after_the_third_epoch(large_pair):
+    mixing = CMO(end_epoch=197)
+    for epoch, active in ((0, False), (2, False), (3, True), (196, True), (197, False)):
+        mixing.set_epoch(epoch)
+        assert mixing.active is active
+    mixing.set_epoch(100)
+    large = {**vars(large_pair), 'images': torch.zeros(4096, 1, 16, 16), 'partner_images': torch.ones(4096, 1, 16, 16)}
+    mixed = mixing(**large)
+    touched = int((mixed.weight < 1).sum())
+    # A box of less than one pixel shows nothing: sqrt(1 - keep) < 1 / 16 for one chosen image in 256.
+    assert stats.binomtest(touched, 4096, 0.5 * (1 - 1 / 256)).pvalue > 1e-3
+    torch.testing.assert_close(mixed.images.mean((1, 2, 3)), 1 - mixed.weight)
