@@ -239,10 +239,21 @@ class Campaign:
         """
         place = self.folder / f'trial{plan.seed}'
         draw = random.Random(plan.seed)
-        other = self.start('kd', place, None) if plan.phase == 'shared teacher' else None
+        other = None
         timed = plan.phase in ('any instant', 'shared teacher')
         kill_after = draw.uniform(0, self.seconds) if timed else None
-        codes = [self.wait(self.start('bkd', place, plan), kill_after)]
+        codes = [0]
+        while codes == [0]:  # the run was quicker than the kill: once more, killed earlier
+            if place.exists():
+                shutil.rmtree(place)
+            other = self.start('kd', place, None) if plan.phase == 'shared teacher' else None
+            codes = [self.wait(self.start('bkd', place, plan), kill_after)]
+            if codes == [0] and not timed:
+                return ['was not killed'], codes
+            if codes == [0]:
+                kill_after /= 2
+                if other is not None:
+                    self.wait(other)
         for _ in range(plan.again):
             codes.append(self.wait(self.start('bkd', place, None), draw.uniform(0, self.seconds / 2)))
         while codes[-1] and len(codes) < 6:

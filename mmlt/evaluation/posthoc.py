@@ -8,6 +8,8 @@ from torch import Tensor
 
 from mmlt.priors import ClassCounts, count_array
 
+SMALLEST_SHARE = 1e-12
+
 
 def log_prior(class_counts: ClassCounts) -> Tensor:
     """(K,) float64 on the CPU, natural logarithm of each class's share; see the module for empty classes."""
@@ -35,13 +37,13 @@ def correct_prior(logits: Tensor, class_counts: ClassCounts, test_prior: Tensor)
     Args:
         logits: (B, K) of a model whose softmax estimates the posterior under the training prior.
         class_counts: (K,) training images of each class.
-        test_prior: (K,) share of each class where the model is used, at least 0, of any sum; a class with 0 is never
-            predicted.
+        test_prior: (K,) share of each class where the model is used, at least 0, of any sum; a share below 1e-12 counts
+            as that, so that no likelihood is infinite.
 
     Source: Saerens et al., Adjusting the Outputs of a Classifier to New a Priori Probabilities, 2002, eq. 2.4.
     """
     target = test_prior.double().to(logits.device)
-    return adjust_logits(logits, class_counts) + (target / target.sum()).log()
+    return adjust_logits(logits, class_counts) + (target / target.sum()).clamp_min(SMALLEST_SHARE).log()
 
 
 def estimate_prior(logits: Tensor, class_counts: ClassCounts, steps: int = 1000, tolerance: float = 1e-10) -> Tensor:

@@ -38,7 +38,7 @@ class Project:
             env={**os.environ, 'OMP_NUM_THREADS': '1', 'COLUMNS': '200'},
             text=True,
             capture_output=True,
-            timeout=300,
+            timeout=600,
         )
         assert done.returncode == code, f'{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}'
         return done.stdout, done.stderr

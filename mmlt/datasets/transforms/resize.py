@@ -24,7 +24,7 @@ class Resize(BatchTransform):
     """
 
     def __init__(self, size: int | tuple[int, int]) -> None:
-        sides = (size, size) if isinstance(size, int) else tuple(size)
+        sides = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
         if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
             raise UserError(f'Resize has size={size}; give 1 or more pixels, one number or (height, width).')
         self.size = sides

@@ -1,5 +1,7 @@
 """Any model of timm as a backbone."""
 
+from pathlib import Path
+
 from torch import Tensor, nn
 
 from mmlt.errors import UserError
@@ -68,12 +70,14 @@ class TimmBackbone(nn.Module):
             return
         import timm
 
+        if self.checkpoint and not Path(self.checkpoint).is_file():
+            raise UserError(f'there is no file {self.checkpoint} (backbone.checkpoint): correct the path.')
         source = dict(pretrained_cfg_overlay=dict(file=self.checkpoint)) if self.checkpoint else {}
         try:
             donor = timm.create_model(**self.settings, pretrained=True, **source)
         except Exception as error:  # no network, no such file, no weights published, other shapes
             raise UserError(
-                f'no pretrained weights for the timm model {self.settings["model_name"]} ({error}): '
+                f'no pretrained weights for the timm model {self.settings["model_name"]} ({type(error).__name__}: {error}): '
                 'name a file of weights as backbone.checkpoint, or set pretrained=False.'
             ) from error
         self.model.load_state_dict(donor.state_dict())

@@ -1,0 +1,80 @@
+"""Every config in `configs/` builds, trains two steps and evaluates, on a tiny stand-in for CIFAR and on the digits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmlt.apis.config import config_roots
+from mmlt.apis.stages import Stage
+from mmlt.apis.train import build_runner
+from mmlt.engine.loops import EvalLoop
+from mmlt.registry import MODELS
+
+ROOT = config_roots()[0]
+CONFIGS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('[!_]*/*.py'))
+TRAIN_IMAGES = {10: 8, 100: 4}  # a class
+
+
+@pytest.fixture(scope='module')
+def small_cifar(tmp_path_factory) -> dict[int, Path]:
+    """Balanced sets of random 32x32 images in CIFAR's form, by number of classes."""
+    rng = np.random.default_rng(0)
+    folders = {}
+    for classes, images in TRAIN_IMAGES.items():
+        folders[classes] = tmp_path_factory.mktemp(f'cifar{classes}')
+        for split, count in (('train', images), ('test', 1)):
+            labels = np.repeat(np.arange(classes), count)
+            pixels = rng.integers(0, 256, (len(labels), 32, 32, 3), dtype=np.uint8)
+            np.savez(folders[classes] / f'{split}.npz', images=pixels, labels=labels)
+    return folders
+
+
+def small_overrides(config: str, folders: dict[int, Path]) -> dict:
+    """Overrides that put the small data in place of CIFAR."""
+    if 'digits' in config:
+        return {'train_dataloader.batch_size': 8}
+    root = str(folders[100 if 'cifar100' in config else 10])
+    return {
+        'train_dataloader.batch_size': 8,
+        'train_dataloader.dataset.dataset.data_root': root,
+        'train_dataloader.dataset.imbalance_ratio': 4,
+        'val_dataloader.dataset.data_root': root,
+        'test_dataloader.dataset.data_root': root,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('config', CONFIGS)
+def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path):
+    stage = Stage(ROOT / config, overrides=small_overrides(config, small_cifar), precision='fp32', work_root=tmp_path)
+    runner = build_runner(stage)
+    model, counts = runner.bare_model, stage.loader.dataset.metainfo['class_counts']
+    for role, needed in stage.prerequisites.items():
+        first = MODELS.build(needed.cfg.model)
+        first.set_class_counts(counts)
+        getattr(model, f'attach_{role}')(first)
+    model.set_class_counts(counts)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    before = {name: value.detach().clone() for name, value in model.named_parameters() if value.requires_grad}
+    steps = iter(stage.loader)
+    for epoch in (0, stage.cfg.train_cfg.max_epochs - 1):  # the first and the last: schedules have switched between
+        model.set_epoch(epoch)
+        model.train()
+        losses = model.train_step(next(steps), runner.optim_wrapper)
+        assert all(bool(torch.isfinite(value)) for value in losses.values()), losses
+    assert before and all(not torch.equal(value, dict(model.named_parameters())[name]) for name, value in before.items())
+    runner._val_loop = EvalLoop(runner, stage.val_loader, stage.cfg.val_evaluator)
+    metrics = runner._val_loop.run()
+    assert 0 <= metrics['accuracy/top1'] <= 100 and np.isfinite(metrics['nll'])
+
+
+def test_every_method_has_the_digits_and_says_what_it_gives():
+    for folder in sorted(path for path in ROOT.glob('[!_]*') if path.is_dir()):
+        names = [path.name for path in folder.glob('*.py')]
+        assert any(name.startswith('resnet8_digitslt') for name in names), folder.name
+        readme = (folder / 'README.md').read_text()
+        assert '## Our results' in readme and '<!-- results:begin -->' in readme and '<!-- results:end -->' in readme
+    for config in CONFIGS:
+        assert (ROOT / config).read_text().startswith('"""'), config
