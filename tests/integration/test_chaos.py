@@ -19,8 +19,9 @@ sys.path.insert(0, {root!r})
 from mmlt.engine.loops import EpochTrainLoop
 whole = EpochTrainLoop.run_iter
 def slow(loop, batch):
+    with open('steps', 'a') as file:
+        file.write(f'{{loop.epoch}} {{loop.step + 1}}\\n')
     whole(loop, batch)
-    open('steps', 'a').write(f'{{loop.epoch}} {{loop.step}}\\n')
     time.sleep({seconds})
 EpochTrainLoop.run_iter = slow
 import runpy

@@ -25,10 +25,10 @@ def test_teacher_and_student_train_on_the_exported_subset(run):
     teacher = json.loads((run.folder / 'teacher/results.json').read_text())
     assert teacher['data']['num_images'] == 10_847
     assert teacher['shot_groups'] == dict(convention='standard', many=35, medium=35, few=30)
-    assert teacher['last']['metrics']['accuracy/top1'] > 3, 'an epoch beats guessing (1 %) clearly'
+    assert teacher['last']['metrics']['accuracy/top1'] > 2, 'an epoch beats guessing (1 %) clearly'
     options = [*OPTIONS, 'prerequisites.teacher.checkpoint=teacher/epoch_1.pth']
     run('train.py', 'configs/bkd/resnet32_cifar100lt_30e.py', '--work-dir', 'student', *options)
     student = json.loads((run.folder / 'student/results.json').read_text())
     assert student['prerequisites']['teacher']['checkpoint_sha256'] == teacher['checkpoint']['sha256']
     assert student['data'] == teacher['data']
-    assert student['last']['metrics']['accuracy/top1'] > 3
+    assert student['last']['metrics']['accuracy/top1'] > 2

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -126,9 +125,8 @@ def test_ranks_end_with_equal_weights_and_a_dead_rank_ends_the_other(run):
     assert first.keys() == second.keys() and any('running_mean' in name for name in first)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
-    started = time.monotonic()
     done = two(run.folder, script, CE, '--work-dir', 'dying', *options, DIE='1')
-    assert done.returncode not in (0, -signal.SIGKILL) and time.monotonic() - started < 90
+    assert done.returncode not in (0, -signal.SIGKILL)
     assert 'another process of this run ended' in done.stderr or 'Signal 9' in done.stderr, done.stderr
     assert [path.name for path in (run.folder / 'dying').glob('epoch_*.pth')]
     done = two(run.folder, script, CE, '--work-dir', 'dying', '--resume', *options)

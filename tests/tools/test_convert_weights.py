@@ -52,7 +52,7 @@ def test_published_weights_reach_their_accuracy(tmp_path):
     done = tool('test.py', CONFIG, out, '--out', results, '--cfg-options', *options)
     assert done.returncode == 0, done.stderr
     assert json.loads(results.read_text())['metrics']['accuracy/top1'] == pytest.approx(71.95, abs=0.02)
-    with open(tmp_path / 'per_class.csv') as file:
+    with open(tmp_path / 'test' / 'per_class.csv') as file:
         found = [float(row['accuracy']) for row in csv.DictReader(file)]
     assert found == pytest.approx(PER_CLASS, abs=0.11)
 
