@@ -85,6 +85,7 @@ def test_a_signal_finishes_the_step_and_saves_it(run, number, code):
 def test_a_second_signal_leaves_at_once(run):
     slow = SlowRun(run.folder, CE, '--work-dir', 'stopped', seconds=20)
     slow.wait_for_step(1)
+    time.sleep(3)  # the step is done, its pause of 20 seconds runs
     started = time.monotonic()
     slow.process.send_signal(signal.SIGINT)
     time.sleep(0.5)
