@@ -7,7 +7,11 @@ from mmengine.model import BaseDataPreprocessor
 
 from mmlt.datasets.batch import Batch
 from mmlt.datasets.transforms import Draw
+from mmlt.datasets.transforms.base import apply_transforms
 from mmlt.registry import MODELS, TRANSFORMS
+
+# Where the further views stand among the streams of a draw: their transforms have streams of their own.
+VIEW_POSITION = 2**17
 
 
 @MODELS.register_module()
@@ -19,6 +23,8 @@ class BatchPreprocessor(BaseDataPreprocessor):
         std: deviation of each channel, in [0, 1].
         train_transforms: configs of batched transforms, applied in this order while training.
         test_transforms: the same for evaluation (none as a rule).
+        extra_views: further lists of transforms, each giving one more view of every image while training, for
+            contrastive branches. The views stand one after another, all images of a view together.
         channels_last: hand images on in channels-last memory format.
 
     Attributes:
@@ -31,6 +37,7 @@ class BatchPreprocessor(BaseDataPreprocessor):
         std: Sequence[float],
         train_transforms: Sequence[dict] = (),
         test_transforms: Sequence[dict] = (),
+        extra_views: Sequence[Sequence[dict]] = (),
         channels_last: bool = True,
     ) -> None:
         super().__init__()
@@ -38,23 +45,25 @@ class BatchPreprocessor(BaseDataPreprocessor):
         self.register_buffer('scale', 1 / (torch.tensor(std).view(-1, 1, 1) * 255), persistent=False)
         self.train_transforms = [TRANSFORMS.build(cfg) for cfg in train_transforms]
         self.test_transforms = [TRANSFORMS.build(cfg) for cfg in test_transforms]
+        self.extra_views = [[TRANSFORMS.build(cfg) for cfg in view] for view in extra_views]
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.seed = 0
 
     def forward(self, data: Batch, training: bool = False) -> Batch:
-        """Map a batch of uint8 images (B, C, H, W) to the same batch with normalised float32 images."""
+        """Map a batch of uint8 images (B, C, H, W) to the same batch with normalised float32 images
+        (V * B, C, H, W) of V views."""
         batch = Batch(*(part.to(self.device, non_blocking=True) for part in data))
         return batch._replace(images=self.normalise(self.augment(batch, training)))
 
     def augment(self, batch: Batch, training: bool = True) -> torch.Tensor:
-        """The transformed images, uint8 (B, C, H, W), as the model would see them before normalisation."""
-        images = batch.images
-        transforms = self.train_transforms if training else self.test_transforms
-        if transforms:
-            draw = Draw(self.seed, batch.keys)
-            for position, transform in enumerate(transforms):
-                images = transform(images, draw.at(position))
-        return images
+        """The transformed images, uint8 (V * B, C, H, W) of V views, as the model would see them before normalisation."""
+        if not training:
+            return apply_transforms(batch.images, self.test_transforms, Draw(self.seed, batch.keys))
+        draw = Draw(self.seed, batch.keys)
+        views = [apply_transforms(batch.images, self.train_transforms, draw)]
+        for number, transforms in enumerate(self.extra_views):
+            views.append(apply_transforms(batch.images, transforms, draw.at(VIEW_POSITION + number)))
+        return torch.cat(views) if len(views) > 1 else views[0]
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """(image / 255 - mean) / std in float32."""

@@ -6,6 +6,7 @@ from mmlt.models.classifiers.distillation import DistillationClassifier
 from mmlt.models.classifiers.frozen_backbone import FrozenBackboneClassifier
 from mmlt.models.classifiers.lws import LWSClassifier
 from mmlt.models.classifiers.mixing import MixingClassifier
+from mmlt.models.classifiers.multi_expert import MultiExpertClassifier
 
 __all__ = [
     'BKDClassifier',
@@ -14,4 +15,5 @@ __all__ = [
     'LWSClassifier',
     'LongTailedClassifier',
     'MixingClassifier',
+    'MultiExpertClassifier',
 ]

@@ -2,12 +2,13 @@
 
 import torch
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmlt.errors import UserError
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.heads import Outputs
 from mmlt.models.losses.reweighting import ClassReweighting
+from mmlt.models.momentum import MomentumEncoder
 from mmlt.registry import MODELS
 
 
@@ -26,7 +27,10 @@ class LongTailedClassifier(BaseModel):
     Attributes:
         class_counts: int64 buffer (K,): images a class in the training set, handed over before the run and kept in every
             checkpoint.
+        views: how many views of each image the method learns from.
     """
+
+    views = 1
 
     def __init__(
         self,
@@ -40,10 +44,15 @@ class LongTailedClassifier(BaseModel):
         super().__init__(data_preprocessor=MODELS.build(data_preprocessor) if data_preprocessor else None)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck else None
-        self.head = MODELS.build(head)
+        self.head = self.build_head(head)
         self.loss = MODELS.build(loss or dict(type='CrossEntropyLoss'))
         self.reweighting = ClassReweighting(self.num_classes, **reweighting) if reweighting else None
         self.register_buffer('class_counts', torch.zeros(self.num_classes, dtype=torch.int64))
+        self._followers: list[nn.Module] | None = None
+
+    def build_head(self, head: dict) -> nn.Module:
+        """The head of this config; the backbone is there already."""
+        return MODELS.build(head)
 
     @property
     def num_classes(self) -> int:
@@ -76,6 +85,24 @@ class LongTailedClassifier(BaseModel):
             if module is not self and hasattr(module, 'set_epoch'):
                 module.set_epoch(epoch)
 
+    def init_weights(self) -> None:
+        """Initialise the parts that ask for it; momentum encoders then begin as copies of their networks."""
+        super().init_weights()
+        for module in self.modules():
+            if isinstance(module, MomentumEncoder):
+                module.copy_query()
+
+    def after_step(self, updated: bool) -> None:
+        """Tell every part that follows the training, such as momentum encoders and queues, that a step is done.
+
+        Args:
+            updated: whether the weights changed; not so while gradients are added up.
+        """
+        if self._followers is None:
+            self._followers = [m for m in self.modules() if m is not self and hasattr(m, 'after_step')]
+        for module in self._followers:
+            module.after_step(updated)
+
     def outputs(self, images: Tensor) -> Outputs:
         """Features (B, C) and logits (B, K) of normalised images (B, 3, H, W)."""
         features = self.backbone(images)
@@ -95,8 +122,18 @@ class LongTailedClassifier(BaseModel):
             return self.loss(logits, target, self.class_counts, weights)
         return self.loss(logits, target, self.class_counts, weights, sample_weights=sample_weights)
 
+    def prediction(self, images: Tensor) -> dict[str, Tensor]:
+        """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32."""
+        return dict(logits=self.outputs(images).logits.float())
+
     def losses(self, images: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The training losses, a dict of scalars whose names contain `loss`; they are summed. Methods override this."""
+        """The training losses, a dict of scalars whose names contain `loss`; they are summed. Methods override this.
+
+        Args:
+            images: (B, 3, H, W), or (V * B, 3, H, W) where the preprocessor gives V views: all images of one view
+                after all of the one before.
+            target: int64 (B,).
+        """
         return {'loss_cls': self.classification_loss(self.outputs(images).logits, target)}
 
     def forward(
@@ -116,12 +153,19 @@ class LongTailedClassifier(BaseModel):
             keys: identities of the draws, int64 (B,); not used here.
             mode: `tensor` gives logits (B, K); `loss` a dict of scalars; `predict` one record
                 `[dict(logits, target, indices)]` for the whole batch, logits in float32.
+
+        Raises:
+            UserError: the method learns from another number of views than the preprocessor gives.
         """
         if mode == 'loss':
+            if len(images) != self.views * len(labels):
+                raise UserError(
+                    f'{type(self).__name__} learns from {self.views} view(s) of an image and the preprocessor gives '
+                    f'{len(images) // len(labels)}: correct model.data_preprocessor.extra_views.'
+                )
             return self.losses(images, labels)
-        logits = self.outputs(images).logits
         if mode == 'tensor':
-            return logits
+            return self.outputs(images).logits
         if mode == 'predict':
-            return [dict(logits=logits.float(), target=labels, indices=indices)]
+            return [dict(**self.prediction(images), target=labels, indices=indices)]
         raise ValueError(f'mode is tensor, loss or predict, not {mode!r}.')
