@@ -17,6 +17,7 @@ KINDS = {
     'partner_sampler': 'DATA_SAMPLERS',
     'train_transforms': 'TRANSFORMS',
     'test_transforms': 'TRANSFORMS',
+    'extra_views': 'TRANSFORMS',
     'val_evaluator': 'METRICS',
     'test_evaluator': 'METRICS',
     'train_cfg': 'LOOPS',

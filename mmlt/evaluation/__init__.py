@@ -1,5 +1,6 @@
 """What a run is judged by: accuracy overall, by shot group and by class, calibration and likelihood."""
 
+from mmlt.evaluation.expert_metric import ExpertMetric
 from mmlt.evaluation.functional import (
     ImageStatistics,
     classification_metrics,
@@ -13,6 +14,7 @@ from mmlt.evaluation.functional import (
 from mmlt.evaluation.shot_group_metric import ShotGroupMetric
 
 __all__ = [
+    'ExpertMetric',
     'ImageStatistics',
     'ShotGroupMetric',
     'classification_metrics',

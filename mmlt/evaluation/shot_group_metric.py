@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather, get_world_size
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from mmlt.evaluation.functional import (
     metrics_from_statistics,
     per_class_accuracy,
 )
+from mmlt.evaluation.gather import distinct_images, gather_columns
 from mmlt.priors import CONVENTIONS, GROUPS, shot_groups
 from mmlt.registry import METRICS
 
@@ -78,20 +78,14 @@ class ShotGroupMetric(BaseMetric):
                 exactly the test set.
         """
         results, self.results = self.results, []
-        integers, floats, num_classes = self._gather(*_packed(results))
+        integers, floats, num_classes = gather_columns(*_packed(results), self._num_classes, self.collect_device)
         known = len(self._class_counts())
         if num_classes not in (0, known):
             raise UserError(
                 f'the model predicts {num_classes} classes, but the training class counts name {known}: '
                 f'set num_classes of the head to {known}.'
             )
-        # Sorted by place in the test set: the sums below do not depend on the number of ranks or the batch size.
-        _, first = np.unique(integers[2].numpy(), return_index=True)
-        if len(first) != size:
-            raise UserError(
-                f'{len(first)} distinct test images were evaluated, but the test set has {size}: use a '
-                'test sampler that gives every image, and indices that number them.'
-            )
+        first = distinct_images(integers[2], size)
         return self.compute_metrics([*integers[:2, first], *floats[:, first]])
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
@@ -142,21 +136,6 @@ class ShotGroupMetric(BaseMetric):
             for index, count in enumerate(class_counts)
         ]
 
-    def _gather(self, integers: Tensor, floats: Tensor) -> tuple[Tensor, Tensor, int]:
-        """The numbers of all ranks side by side, in CPU memory, and the number of classes predicted.
-
-        Ranks may hold different numbers of images, or none.
-        """
-        num_classes = self._num_classes
-        if self.collect_device == 'cpu':
-            integers, floats = integers.cpu(), floats.cpu()
-        if get_world_size() > 1:
-            header = torch.tensor([integers.shape[1], num_classes], device=integers.device)
-            headers = torch.stack(all_gather(header)).tolist()
-            num_classes = max(classes for _, classes in headers)
-            integers, floats = (_gather_padded(values, [n for n, _ in headers]) for values in (integers, floats))
-        return integers.cpu(), floats.cpu(), num_classes
-
 
 def _packed(results: list[tuple[ImageStatistics, Tensor]]) -> tuple[Tensor, Tensor]:
     """One int64 (3, n) of prediction, target and index, and one float64 (2, n) of confidence and nll."""
@@ -165,10 +144,3 @@ def _packed(results: list[tuple[ImageStatistics, Tensor]]) -> tuple[Tensor, Tens
     integers = torch.cat([torch.stack((s.prediction, s.target, indices.long())) for s, indices in results], dim=1)
     floats = torch.cat([torch.stack((s.confidence, s.nll)) for s, _ in results], dim=1)
     return integers, floats if floats.device.type == 'mps' else floats.double()
-
-
-def _gather_padded(values: Tensor, lengths: list[int]) -> Tensor:
-    padded = values.new_zeros(values.shape[0], max(lengths))  # ranks must send equal shapes
-    padded[:, : values.shape[1]] = values
-    parts = zip(all_gather(padded), lengths, strict=True)
-    return torch.cat([part[:, :n] for part, n in parts], dim=1)

@@ -3,17 +3,21 @@
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.models.classifiers.bkd import BKDClassifier
 from mmlt.models.classifiers.distillation import DistillationClassifier
+from mmlt.models.classifiers.ecl import ECLClassifier
 from mmlt.models.classifiers.frozen_backbone import FrozenBackboneClassifier
 from mmlt.models.classifiers.lws import LWSClassifier
 from mmlt.models.classifiers.mixing import MixingClassifier
 from mmlt.models.classifiers.multi_expert import MultiExpertClassifier
+from mmlt.models.classifiers.ncl import NCLClassifier
 
 __all__ = [
     'BKDClassifier',
     'DistillationClassifier',
+    'ECLClassifier',
     'FrozenBackboneClassifier',
     'LWSClassifier',
     'LongTailedClassifier',
     'MixingClassifier',
     'MultiExpertClassifier',
+    'NCLClassifier',
 ]
