@@ -71,6 +71,11 @@ class LongTailedDataset(Dataset):
         self.labels = labels[self.indices]
         self.class_counts: list[int] = np.bincount(self.labels, minlength=len(self.classes)).tolist()
 
+    @property
+    def split(self) -> str:
+        """`train` or `holdout`."""
+        return self.rule.split
+
     def _place(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         index = getattr(self.dataset, 'index', None)
         if index is None:

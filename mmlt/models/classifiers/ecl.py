@@ -132,7 +132,7 @@ class ECLClassifier(ContrastingExperts):
         confidence_momentum: float = 0.9,
         feature_weight: float = 1.0,
         contrast: dict | None = None,
-        contrast_weight: float = 1.0,
+        contrast_weight: float = 0.1,
         loss: dict | None = None,
         data_preprocessor: dict | None = None,
     ) -> None:

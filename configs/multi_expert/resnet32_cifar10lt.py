@@ -1,0 +1,8 @@
+"""Three ResNet-32 experts on a shared stem and first stage, balanced softmax, CIFAR-10-LT, ratio 100; 200 epochs, for a GPU."""
+
+_base_ = [
+    '../_base_/models/resnet32_experts.py',
+    '../_base_/datasets/cifar10lt.py',
+    '../_base_/schedules/ldam_200e.py',
+    '../_base_/experts_runtime.py',
+]

@@ -1,0 +1,5 @@
+"""Nested collaborative learning (NCL), three separate ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs, for a GPU."""
+
+_base_ = ['../multi_expert/resnet32_cifar10lt.py']
+
+model = dict(type='NCLClassifier', backbone=dict(shared_stages=0))
