@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-CASES = ('framework', 'rival-ce', 'rival-bkd', 'rival-augment')
+CASES = ('framework', 'rival-ce', 'rival-bkd', 'rival-augment', 'experts-together', 'experts-separate', 'ecl-ncl')
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,8 +15,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Training images a second through the Runner, against a bare PyTorch loop over the same parts '
         '(framework) and against the loop that long-tailed repositories share: torchvision on PIL images, fp32, the '
-        'better of 0 and 2 workers (rival-...). Legs take turns, each in a process of its own; a ratio is the median '
-        'over the pairs. Run it on an otherwise idle machine.'
+        'better of 0 and 2 workers (rival-...); several experts against other ways to run them. Legs take turns, each in '
+        'a process of its own; a ratio is the median over the pairs. Run it on an otherwise idle machine.'
     )
     parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES), metavar='CASE',
                         help=f'default: {" ".join(CASES)}')  # fmt: skip

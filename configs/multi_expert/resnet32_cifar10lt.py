@@ -1,4 +1,4 @@
-"""Three ResNet-32 experts on a shared stem and first stage, balanced softmax, CIFAR-10-LT, ratio 100; 200 epochs, for a GPU."""
+"""Three ResNet-32 experts on a shared stem and first stage, balanced softmax, CIFAR-10-LT, ratio 100; 200 epochs."""
 
 _base_ = [
     '../_base_/models/resnet32_experts.py',

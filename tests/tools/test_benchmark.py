@@ -74,16 +74,17 @@ def test_a_leg_that_fails_tells_why(tmp_path):
 @pytest.mark.slow
 def test_a_short_run_writes_valid_records(tmp_path):
     out, picture = tmp_path / 'records.json', tmp_path / 'bars.png'
-    arguments = ['--data', 'digits', '--cases', 'framework', 'rival-bkd', '--pairs', 1, '--steps', 2, '--warmup', 1]
+    arguments = ['--data', 'digits', '--cases', 'framework', 'rival-bkd', 'ecl-ncl', '--pairs', 1, '--steps', 2, '--warmup', 1]
     arguments += ['--threads', 1, '--json', out, '--plot', picture]
     command = [sys.executable, ROOT / 'tools' / 'benchmark.py', *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    framework, rival = json.loads(out.read_text())
+    framework, rival, within = json.loads(out.read_text())
     assert (framework['case'], framework['rival']) == ('framework', 'bare PyTorch loop')
     assert set(rival['all_rivals']) == {'torchvision, 0 workers', 'torchvision, 2 workers'}
     assert rival['rival_images_per_s'] == max(rival['all_rivals'].values())
-    for record in (framework, rival):
+    assert (within['rival'], within['rival_precision']) == ('NCL', within['precision'])
+    for record in (framework, rival, within):
         assert record['ratio'] == pytest.approx(record['images_per_s'] / record['rival_images_per_s'], rel=0.01)
         assert record['peak_memory_mb'] > 50 and record['rival_peak_memory_mb'] > 50
         assert record['data'] == 'digits' and torch.__version__.startswith(record['versions']['torch'])

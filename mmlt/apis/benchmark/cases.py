@@ -23,6 +23,19 @@ CASES = {
     'rival-ce': ('ce', 'cross entropy, against the loop that long-tailed repositories share'),
     'rival-bkd': ('bkd', 'balanced knowledge distillation, against that loop'),
     'rival-augment': ('ce', 'cross entropy with AutoAugment and Cutout, against that loop'),
+    'experts-together': ('multi_expert', 'three experts as one grouped network, against the same experts one by one'),
+    'experts-separate': ('multi_expert', 'three experts on a shared trunk, against three separate networks'),
+    'ecl-ncl': ('ecl', 'ECL whole, against NCL'),
+}
+# Rivals that run through the Runner too: what they are called, their method, what else their config has.
+WITHIN = {
+    'experts-together': ('one by one', 'multi_expert', {'model.backbone.together': False}),
+    'experts-separate': (
+        'three separate networks',
+        'multi_expert',
+        {'model.backbone.together': False, 'model.backbone.shared_stages': 0},
+    ),
+    'ecl-ncl': ('NCL', 'ncl', {}),
 }
 CONFIGS = dict(cifar100='{}/resnet32_cifar100lt_30e.py', digits='{}/resnet8_digitslt.py')
 VERSIONS = ('mmengine', 'numpy', 'pillow', 'torch', 'torchvision')
@@ -91,7 +104,7 @@ def run_cases(
                 config=config,
                 data=data,
                 precision=precision,
-                rival_precision=precision if case == 'framework' else 'fp32',
+                rival_precision='fp32' if case.startswith('rival-') else precision,
                 **found,
                 pairs=pairs,
                 steps=steps,
@@ -125,6 +138,10 @@ def legs_of(
     legs = [('mmlt', 'runner', own)]
     if case == 'framework':
         return [*legs, ('bare PyTorch loop', 'bare', {**own, 'folder': str(folder / 'bare')})]
+    if case in WITHIN:
+        name, method, more = WITHIN[case]
+        other = dict(config=f'{method}/{Path(config).name}', overrides={**overrides, **more}, folder=str(folder / 'rival'))
+        return [*legs, (name, 'runner', {**own, **other})]
     pipeline = cfg.model.data_preprocessor
     rival = dict(
         data=str(file),

@@ -87,7 +87,7 @@ def test_ecl_follows_its_formula(weighting):
             if weighting == 'target':
                 g = omega * g / (omega * g).sum()
             r = ((distilled[i, k] + prior) / 2).softmax(0)
-            weight = {'class': lambda: omega[target[i]], 'sample': lambda: omega[i]}.get(weighting, lambda: 1.0)()
+            weight = omega[target[i]] if weighting == 'class' else omega[i] if weighting == 'sample' else 1.0
             total += weight * (g * (g.log() - r.log())).sum()
     losses = model.expert_losses(outputs, target)
     torch.testing.assert_close(losses['loss_distill'], 0.6 * 4 * total / 3 / 6, rtol=1e-5, atol=1e-6)
