@@ -63,3 +63,17 @@ def test_the_rest_of_the_ldam_recipe(method, data):
 def test_bkd_reweights_from_the_start_on_cifar100_and_from_the_first_drop_on_cifar10(config, start):
     model = load_config(f'configs/bkd/resnet32_{config}.py').model
     assert (model.temperature, model.alpha, model.beta, model.reweight_start_epoch) == (2.0, 1.0, 0.9999, start)
+
+
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_strong_recipe(data):
+    cfg = load_config(f'configs/ce/resnet32_{data}_strong_400e.py')
+    warm_up = [0.1 * (1 / 3 + 2 / 3 * epoch / 5) for epoch in range(5)]
+    expected = [*warm_up, *[0.1] * 315, *[0.01] * 40, *[0.001] * 40]
+    assert rates(f'configs/ce/resnet32_{data}_strong_400e.py') == pytest.approx(expected)
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.momentum, optimizer.weight_decay, optimizer.nesterov) == ('SGD', 0.9, 2e-4, True)
+    assert cfg.train_dataloader.batch_size == 64
+    transforms = [dict(item) for item in cfg.data_preprocessor.train_transforms]
+    assert [item['type'] for item in transforms] == ['RandomCrop', 'RandomFlip', 'AutoAugment', 'Cutout']
+    assert transforms[3]['size'] == 16
