@@ -170,3 +170,15 @@ def test_reweighting_refuses_what_it_cannot_do():
         ClassReweighting(3).set_class_counts([3, 2, 0])
     with pytest.raises(UserError, match='beta=2'):
         ClassReweighting(3, beta=2)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('images', [1, 6])
+def test_seesaw_meets_one_class_only(dtype, images):
+    """Classes it has never met, or that have no image at all, do no harm."""
+    loss = MODELS.build(dict(type='SeesawLoss', num_classes=4))
+    logits = torch.randn(images, 4, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
+    value = loss(logits, torch.full((images,), 2), torch.tensor([9, 3, 5, 0]))
+    value.backward()
+    assert value.dtype == torch.float32 and value.isfinite() and logits.grad.isfinite().all()
+    assert (logits.grad[:, 2] < 0).all() and (logits.grad[:, [0, 1, 3]] >= 0).all()
