@@ -10,11 +10,11 @@ def metrics_table(record: Mapping[str, Any]) -> Table:
     """A table of what `mmlt.apis.test.test` gives: overall figures, then accuracy by class where there are few.
 
     Args:
-        record: `config`, `checkpoint`, `data`, `precision`, `metrics`, `shot_groups`, `per_class`.
+        record: `config`, `checkpoint`, `test_data`, `precision`, `metrics`, `shot_groups`, `per_class`.
     """
     groups = record['shot_groups']
     table = Table(
-        title=f'{record["config"]} on {record["data"]["dataset"]}, {record["data"]["num_images"]:,} images, '
+        title=f'{record["config"]} on {record["test_data"]["dataset"]}, {record["test_data"]["num_images"]:,} images, '
         f'{record["precision"]}',
         caption=f'shot groups {groups["convention"]}: {groups["many"]} many, {groups["medium"]} medium, '
         f'{groups["few"]} few; ECE is a fraction, NLL in nats',

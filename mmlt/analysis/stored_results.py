@@ -1,16 +1,18 @@
 """The results kept in the repository, and the tables in READMEs that are made from them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmlt.analysis.results import RESULTS_FILE, json_text, read_results
+from mmlt.analysis.methods import GOES_ON_FROM, correction_in_name, names_in
+from mmlt.analysis.results import json_text, read_results
 from mmlt.analysis.tables import render_table, unsourced_figures
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
 
 METHOD_MARKER = 'results'
 SUMMARY_MARKER = 'results-summary'
+PATTERN = 'results*.json'  # results.json of a run; results_<correction>.json of an evaluation beside it
 
 
 def config_of(name: str) -> str:
@@ -24,8 +26,10 @@ def config_of(name: str) -> str:
 def collect(work_dirs: str | Path, root: str | Path) -> tuple[list[Path], list[str]]:
     """Copy every finished run's `results.json` to `configs/<method>/results/<config name>_seed<k>.json`.
 
-    A precision other than fp32 is added to the file's name. Runs that are not finished, have no seed, change their
-    config by overrides or belong to no config of the repository are left out.
+    A precision other than fp32 is added to the file's name, and so is a correction: an evaluation by
+    `tools/test.py --adjust --out results_<any name>.json` stands beside the run whose last checkpoint it corrects. Runs that
+    are not finished, have no seed, change their config by overrides or belong to no config of the repository are left out,
+    and so are evaluations of another checkpoint or without a correction.
 
     Args:
         work_dirs: the folder searched, with all below it.
@@ -42,46 +46,52 @@ def collect(work_dirs: str | Path, root: str | Path) -> tuple[list[Path], list[s
         raise UserError(f'there is no folder {work_dirs}: name the folder with the finished runs.')
     taken: dict[Path, tuple[Path, dict]] = {}
     skipped = []
-    for source in sorted(work_dirs.rglob(RESULTS_FILE)):
-        record = read_results(source)
-        reason = _reason_to_skip(record, root)
+    found = {source: read_results(source) for source in sorted(work_dirs.rglob(PATTERN))}
+    runs = _runs_by_checkpoint([*_stored_records(root).values(), *found.values()])
+    for source, record in found.items():
+        reason = _reason_to_skip(record, root, runs)
         if reason:
             skipped.append(f'{source} is left out: {reason}.')
             continue
         target = root / 'configs' / stored_name(record)
         if target in taken and taken[target][1] != record:
             raise UserError(
-                f'{taken[target][0]} and {source} are two runs of the same config, seed and precision: '
+                f'{taken[target][0]} and {source} are two runs of the same config, seed, precision and correction: '
                 'remove one of them.'
             )
         taken[target] = source, record
-    return [atomic_write(target, json_text(record)) for target, (_, record) in taken.items()], skipped
+    return [atomic_write(target, json_text(_without_details(record))) for target, (_, record) in taken.items()], skipped
 
 
 def stored_name(record: dict[str, Any]) -> Path:
     """Where a result is kept, below `configs`."""
     method, *rest = config_of(record['config']).split('/')
     precision = '' if record['precision'] == 'fp32' else f'_{record["precision"]}'
-    return Path(method, 'results', f'{"_".join(rest)}{precision}_seed{record["seed"]}.json')
+    correction = correction_in_name(record.get('adjustment'))
+    return Path(method, 'results', f'{"_".join(rest)}{precision}_seed{record["seed"]}{correction}.json')
 
 
 def load_stored(root: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """All results kept in the repository, by config.
+    """All results kept in the repository, by config; `stored_at` is the file, `first` the stored run that one goes on from.
 
     Raises:
         UserError: a file is not valid, lies in the wrong place, or belongs to a config that is not there.
     """
     root = Path(root)
     stored: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted((root / 'configs').glob('*/results/*.json')):
-        record = read_results(path)
-        reason = _reason_to_skip(record, root)
+    records = _stored_records(root)
+    runs = _runs_by_checkpoint(records.values())
+    for path, record in records.items():
+        reason = _reason_to_skip(record, root, runs)
         if reason is None and root / 'configs' / stored_name(record) != path:
             reason = f'its place is configs/{stored_name(record)}'
         if reason:
             raise UserError(
                 f'the stored result {path} cannot stand in a table: {reason}; collect it again or remove it.'
             )
+        record['stored_at'] = path.relative_to(root).as_posix()
+        first = next((need for role, need in record['prerequisites'].items() if role in GOES_ON_FROM), None)
+        record['first'] = first and runs.get(first['checkpoint_sha256'])
         stored.setdefault(config_of(record['config']), []).append(record)
     return stored
 
@@ -94,6 +104,8 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
     """
     root = Path(root)
     stored = load_stored(root)
+    top = root / 'README.md'
+    names = names_in(_read(top)) if top.is_file() else {}
     expected = {}
     methods = sorted(
         {config.split('/')[0] for config in stored}
@@ -107,7 +119,7 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
                 f'{method} has stored results but no {path}: write it, with the lines '
                 f'{_begin(METHOD_MARKER)} and {_end(METHOD_MARKER)}.'
             )
-        text = replace_block(path, METHOD_MARKER, render_table(own, f'configs/{method}'))
+        text = replace_block(path, METHOD_MARKER, render_table(own, f'configs/{method}', names))
         if text is not None:
             expected[path] = text
         elif own:
@@ -115,9 +127,8 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
                 f'{method} has stored results but {path} has no place for them: add the lines '
                 f'{_begin(METHOD_MARKER)} and {_end(METHOD_MARKER)}.'
             )
-    top = root / 'README.md'
     if top.is_file():
-        text = replace_block(top, SUMMARY_MARKER, render_table(stored))
+        text = replace_block(top, SUMMARY_MARKER, render_table(stored, names=names))
         if text is not None:
             expected[top] = text
     return expected
@@ -178,8 +189,33 @@ def _outside(path: Path) -> str:
     return text
 
 
-def _reason_to_skip(record: dict[str, Any], root: Path) -> str | None:
+def _without_details(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in ('metrics', 'per_class', 'note')}
+
+
+def _stored_records(root: Path) -> dict[Path, dict[str, Any]]:
+    return {path: read_results(path) for path in sorted((root / 'configs').glob('*/results/*.json'))}
+
+
+def _is_run(record: dict[str, Any]) -> bool:
+    """A run leaves the epochs it evaluated and the best of them; an evaluation of a checkpoint has none."""
+    return bool(record['evaluated_epochs'])
+
+
+def _runs_by_checkpoint(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {record['checkpoint']['sha256']: record for record in records if _is_run(record) and 'checkpoint' in record}
+
+
+def _reason_to_skip(record: dict[str, Any], root: Path, runs: dict[str, dict[str, Any]]) -> str | None:
     config = config_of(record['config'])
+    if not _is_run(record):
+        if not record.get('adjustment'):
+            return "it evaluates a checkpoint without a correction, and the run's own results.json has those figures"
+        run = runs.get(record['checkpoint']['sha256'])
+        if run is None:
+            return 'it corrects a checkpoint that is not the last one of a run stored already or found here'
+        if (run['precision'], config_of(run['config'])) != (record['precision'], config):
+            return f'it corrects a run of {run["config"]} in {run["precision"]}, but with another config or precision'
     if not record['finished']:
         return 'the run is not finished'
     if record['seed'] is None:

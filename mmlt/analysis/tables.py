@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mmlt.analysis.methods import epochs_of, method_of
 from mmlt.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,14 +37,16 @@ class Recipe(NamedTuple):
 
     @classmethod
     def of(cls, record: Record) -> 'Recipe':
-        """The recipe of a run, from its results."""
-        data, groups = record['data'], record['shot_groups']
+        """The recipe of a run, from its results; one that goes on from a stored run stands beside that run."""
+        data, groups, first = record['data'], record['shot_groups'], record
+        while first.get('first'):
+            first = first['first']
         return cls(
             *(data[key] for key in cls._fields[:7]),
-            epochs=record.get('epochs') or record['last']['epoch'],
+            epochs=epochs_of(first),
             convention=groups.get('convention'),
             group_sizes=tuple(groups.get(name, 0) for name in GROUPS),
-            selected_on=record['best']['selected_on'],
+            selected_on=record['best']['selected_on'] or first['best']['selected_on'],
         )
 
     @property
@@ -99,10 +102,13 @@ class Row(NamedTuple):
         ranks = self.records[0].get('world_size', 1)
         return self.records[0]['device'] if ranks == 1 else f'{ranks} x {self.records[0]["device"]}'
 
-    @property
-    def seeds(self) -> str:
-        """Number of runs and their seeds."""
-        return f'{len(self.records)} ({", ".join(str(record["seed"]) for record in self.records)})'
+    def seeds(self, folder: str | None = None) -> str:
+        """Number of runs and their seeds, each linked to its stored result as seen from `folder`."""
+        seeds = []
+        for record in self.records:
+            path = record.get('stored_at') if folder is not None else None
+            seeds.append(f'[{record["seed"]}]({posixpath.relpath(path, folder)})' if path else str(record['seed']))
+        return f'{len(self.records)} ({", ".join(seeds)})'
 
     def figure(self, key: str, digits: int, which: str = 'last') -> str:
         """Mean, and sample deviation of two runs or more, of a metric of the `last` or `best` epoch."""
@@ -129,6 +135,7 @@ def rows_by_recipe(records: Iterable[Record]) -> dict[Recipe, list[Row]]:
         key = (
             record['config'],
             json.dumps(record['overrides'], sort_keys=True),
+            json.dumps(record.get('adjustment'), sort_keys=True),
             record['precision'],
             record['device'],
             record.get('world_size', 1),
@@ -194,13 +201,17 @@ def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
     return table
 
 
-def render_table(results_by_config: Mapping[str, Sequence[Record]], folder: str = '.') -> str:
+def render_table(
+    results_by_config: Mapping[str, Sequence[Record]], folder: str = '.', names: Mapping[str, str] | None = None
+) -> str:
     """Markdown tables, one a recipe, of all results given.
 
     Args:
         results_by_config: path below `configs` without `.py` -> its results.
         folder: folder, from the repository's root, of the file that the text shall stand in; the configs are linked
             relative to it.
+        names: method's folder -> its name, in the order of the rows (`mmlt.analysis.methods.names_in`); methods that are
+            not there come last, called by their folder.
 
     Returns:
         Text without a newline at its end; one sentence if there is no result.
@@ -208,22 +219,23 @@ def render_table(results_by_config: Mapping[str, Sequence[Record]], folder: str 
     records = [{**record, 'config': config} for config, records in results_by_config.items() for record in records]
     if not records:
         return NOTHING_STORED
-    parts = [_markdown(recipe, rows, folder) for recipe, rows in rows_by_recipe(records).items()]
+    parts = [_markdown(recipe, rows, folder, names or {}) for recipe, rows in rows_by_recipe(records).items()]
     parts.append(
         'Accuracies in percent, ECE as a fraction (15 bins), after the last epoch unless the heading says '
-        'best; mean ± sample standard deviation over the seeds in the second column, a single run where '
-        'there is one. '
-        'Time is the wall-clock time of one run, evaluation included.'
+        'best; mean ± sample standard deviation over the seeds, a single run where there is one. '
+        'Time is the wall-clock time of one run, evaluation included, without the run it goes on from.'
     )
     return '\n\n'.join(parts)
 
 
-def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str) -> str:
+def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str]) -> str:
+    places = {name: place for place, name in enumerate(names)}
+    rows = sorted(rows, key=lambda row: places.get(row.config.split('/')[0], len(places)))
     best = f'best top-1, {SELECTION[recipe.selected_on]}' if recipe.selected_on else None
-    headings = ['config', 'seeds', *(heading for heading, _, _ in recipe.columns)]
+    headings = ['method', 'config', 'seeds', *(heading for heading, _, _ in recipe.columns)]
     headings += [best] if best else []
     headings += ['precision', 'time', 'device', 'torch']
-    lines = [headings, ['---'] * 2 + ['---:'] * (len(headings) - 6) + ['---'] * 4]
+    lines = [headings, ['---'] * 3 + ['---:'] * (len(headings) - 7) + ['---'] * 4]
     for row in rows:
         first = row.records[0]
         target = posixpath.relpath(f'configs/{row.config}.py', folder)
@@ -231,8 +243,9 @@ def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str) -> str:
         figures += [row.figure('accuracy/top1', 2, 'best')] if best else []
         lines.append(
             [
+                method_of(first, names),
                 f'[{row.label}]({target})',
-                row.seeds,
+                row.seeds(folder),
                 *figures,
                 first['precision'],
                 row.duration,

@@ -1,7 +1,6 @@
 """Training and testing from the command line: `tools/train.py` and `tools/test.py`, `mmlt-train` and `mmlt-test`."""
 
 import argparse
-import json
 import sys
 
 from mmlt.apis.adjustment import add_arguments, from_arguments, in_words
@@ -69,7 +68,7 @@ def test_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint on the test set of a config.')
     parser.add_argument('config', help='path of the config')
     parser.add_argument('checkpoint', help='path of a checkpoint of mmlt')
-    parser.add_argument('--out', help='write the results to this JSON file')
+    parser.add_argument('--out', help='write the results to this JSON file; results_<name>.json beside a run is collected')
     parser.add_argument('--work-dir', help="folder for per_class.csv (default: test, beside the checkpoint)")
     parser.add_argument('--precision', choices=('fp32', 'bf16'), help="instead of the checkpoint's own")
     add_arguments(parser)
@@ -87,6 +86,7 @@ def test_main() -> None:
     from mmengine.dist import is_main_process
 
     from mmlt.analysis.metrics_table import metrics_table
+    from mmlt.analysis.results import json_text
     from mmlt.apis.options import parse_options
     from mmlt.apis.test import test
     from mmlt.engine.console import console
@@ -106,7 +106,7 @@ def test_main() -> None:
         if adjustment:
             console.print(in_words(record['adjustment']), markup=False)
         if args.out:
-            atomic_write(args.out, json.dumps(record, indent=2, allow_nan=False) + '\n')
+            atomic_write(args.out, json_text(record))
             console.print(f'written to {args.out}', markup=False)
 
 

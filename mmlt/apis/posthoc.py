@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mmlt.apis.adjustment import ESTIMATE, TUNE, Adjustment
+from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
 from mmlt.engine.device import autocast
 from mmlt.engine.loops import build_loader
 from mmlt.engine.runner import LongTailedRunner
@@ -20,7 +20,7 @@ from mmlt.registry import DATASETS
 GRID = [round(0.05 * step, 2) for step in range(41)]  # of tau, 0 to 2
 
 
-def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: dict, meta: dict) -> dict:
+def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: dict, meta: dict, config: str) -> dict:
     """Put a correction on the runner's model, tuned or estimated first where that is asked for.
 
     Args:
@@ -28,6 +28,7 @@ def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: d
         runner: holds the model, its weights loaded, and the test set.
         train_data: the config's training set.
         meta: of the checkpoint.
+        config: name of the config, for which a value from a file must have been tuned.
 
     Returns:
         The correction for the record: `adjust`, the value used, and what it was found on (`holdout`, `test images`,
@@ -49,10 +50,10 @@ def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: d
         replace_head(model, NearestMeanHead(posthoc.class_means(features, target, model.num_classes)))
     else:
         if setting == TUNE:
-            found_on = 'holdout'
+            found_on = HOLDOUT
             value = _tune(adjustment.adjust, runner, training_set(train_data, meta, 'holdout'), counts)
         else:
-            value = float(setting)
+            value, found_on = adjustment.fixed_value(config)
         if adjustment.adjust == 'logit_adjustment':
             adjust_output(model, lambda logits: posthoc.adjust_logits(logits, counts, value))
         elif adjustment.adjust == 'temperature':

@@ -40,7 +40,9 @@ def test(
         adjustment: a correction to put on the model first; the file is then `per_class_<adjust>.csv`.
 
     Returns:
-        config, checkpoint (path and SHA-256), data, precision, device, versions, shot groups, metrics, per-class rows.
+        A record as `mmlt.analysis.results.RECORD` has it, with the training data in `data`, the metrics in `last`, nothing
+        in `best` and `evaluated_epochs`, and the checkpoint's run as the prerequisite `model`; and besides: `checkpoint`
+        (path, SHA-256, epoch), `test_data`, `metrics`, `per_class` rows, `adjustment` if there is one.
 
     Raises:
         UserError: the checkpoint is damaged, or has another architecture or number of classes than the config.
@@ -71,18 +73,23 @@ def test(
             'use the config it was trained with.'
         )
     load_weights(runner.bare_model, content['state_dict'], checkpoint)
-    adjusted = adjust_model(adjustment, runner, train_data, meta) if adjustment else None
+    adjusted = adjust_model(adjustment, runner, train_data, meta, config_name(path)) if adjustment else None
     start = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - start
+    if adjustment and adjustment.adjust == 'ncm':  # cosines are no probabilities, so nothing can be said of calibration
+        metrics = {name: value for name, value in metrics.items() if name.startswith('accuracy/')}
     details = runner.test_loop.evaluator.metrics[0].details
     dataset = runner.test_loop.dataloader.dataset
+    sha256 = sha256_of(checkpoint)
     record = dict(
         schema=1,
         config=config_name(path),
-        checkpoint=dict(file=str(checkpoint), sha256=sha256_of(checkpoint), epoch=meta.get('epoch')),
+        **_origin(meta),
+        checkpoint=dict(file=str(checkpoint), sha256=sha256, epoch=meta.get('epoch')),
+        prerequisites=dict(model=dict(run=str(Path(checkpoint).parent), checkpoint_sha256=sha256)),
         overrides={name: str(value) for name, value in (overrides or {}).items()},
-        data=dataset.fingerprint(),
+        test_data=dataset.fingerprint(),
         precision=cfg.precision,
         device=device_name(),
         world_size=get_world_size(),
@@ -90,6 +97,9 @@ def test(
         images_per_s=round(len(dataset) / seconds, 1),
         versions={**{name: version(name) for name in ('mmengine', 'numpy', 'torch')}, 'python': platform.python_version()},
         shot_groups=details['shot_groups'],
+        last=dict(epoch=meta.get('epoch'), selected_on=None, metrics=metrics),
+        best=dict(epoch=None, selected_on=None, metrics={}),
+        evaluated_epochs=[],
         metrics=metrics,
         per_class=details['per_class'],
         note=fallback,
@@ -99,3 +109,17 @@ def test(
         name = f'per_class_{adjustment.adjust}.csv' if adjustment else 'per_class.csv'
         write_per_class_csv(folder / name, details['per_class'])
     return record
+
+
+def _origin(meta: dict) -> dict:
+    """What a checkpoint knows about the run it comes from; a converted one knows little more than its class counts."""
+    outcome, counts = meta.get('outcome') or {}, meta.get('class_counts') or []
+    unknown = dict.fromkeys(('profile', 'imbalance_ratio', 'protocol', 'indices_sha256', 'content_sha256'))
+    epochs = (outcome.get('train_cfg') or {}).get('max_epochs')
+    return dict(
+        config_hash=meta.get('config_hash') or '',
+        seed=meta.get('seed'),
+        data=outcome.get('data') or dict(dataset='unknown', num_images=sum(counts), **unknown),
+        epochs=epochs,
+        finished=epochs is not None and meta.get('epoch') == epochs and not meta.get('step'),
+    )

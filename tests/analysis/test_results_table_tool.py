@@ -49,7 +49,8 @@ def test_collect_rewrite_and_check_by_the_command_line(root, tmp_path, make_reco
     stored = sorted(path.name for path in (root / 'configs/ce/results').iterdir())
     assert stored == ['resnet8_digitslt_seed0.json', 'resnet8_digitslt_seed1.json']
     text = (root / 'configs/ce/README.md').read_text()
-    assert '| 2 (0, 1) | 60.00 ± 0.00 |' in text and text.startswith('# ce\n') and text.endswith('-->\n\nMore text.\n')
+    links = ', '.join(f'[{seed}](results/resnet8_digitslt_seed{seed}.json)' for seed in (0, 1))
+    assert f'| 2 ({links}) | 60.00 ± 0.00 |' in text and text.startswith('# ce\n') and text.endswith('-->\n\nMore text.\n')
     assert 'No finished run is stored yet.' in (root / 'configs/bkd/README.md').read_text()
     assert '(configs/ce/resnet8_digitslt.py)' in (root / 'README.md').read_text()
 
@@ -106,8 +107,66 @@ def test_two_runs_of_one_name_are_an_error_unless_equal(root, tmp_path, make_rec
         if folder == 'c':
             assert len(collect(tmp_path / 'runs', root)[0]) == 1
         write_results(tmp_path / 'runs' / folder, make_record(wall_seconds=seconds))
-    with pytest.raises(UserError, match='two runs of the same config, seed and precision'):
+    with pytest.raises(UserError, match='two runs of the same config, seed, precision and correction'):
         collect(tmp_path / 'runs', root)
+
+
+def corrected(make_record, sha256='aa', **changes):
+    """The record of an evaluation with a correction, as tools/test.py writes it."""
+    record = make_record(best__selected_on=None, best__metrics={}, best__epoch=None, **changes)
+    return record | dict(
+        checkpoint=dict(file='epoch_60.pth', sha256=sha256),
+        evaluated_epochs=[],
+        prerequisites=dict(model=dict(run='work_dirs/ce', checkpoint_sha256=sha256)),
+        adjustment=dict(adjust='tau_norm', value=1.0, found_on=None),
+        per_class=[],
+        metrics={},
+    )
+
+
+def test_a_correction_stands_beside_the_run_it_corrects(root, tmp_path, make_record):
+    (tmp_path / 'runs').mkdir()
+    (tmp_path / 'runs/results_any_name.json').write_text(json.dumps(corrected(make_record)))
+    written, skipped = collect(tmp_path / 'runs', root)
+    assert not written and 'not the last one of a run' in skipped[0]
+
+    run = make_record() | dict(checkpoint=dict(file='epoch_60.pth', sha256='aa'))
+    write_results(tmp_path / 'runs', run)
+    names = [path.name for path in collect(tmp_path / 'runs', root)[0]]
+    assert names == ['resnet8_digitslt_seed0.json', 'resnet8_digitslt_seed0_tau_norm.json']
+    plain, row = load_stored(root)['ce/resnet8_digitslt']
+    assert row['first'] == plain and 'per_class' not in row and 'metrics' not in row
+    rewrite(root)
+    check(root)
+    lines = [line for line in (root / 'README.md').read_text().splitlines() if line[:1] == '|']
+    assert len(lines) == 4 and lines[3].startswith('| ce + tau-normalisation (post-hoc, tau = 1, not tuned) | ')
+
+    (root / 'configs/ce/results/resnet8_digitslt_seed0.json').unlink()
+    with pytest.raises(UserError, match='not the last one of a run'):
+        check(root)
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        (dict(sha256='bb'), 'not the last one of a run'),
+        (dict(precision='bf16'), 'another config or precision'),
+        (dict(finished=False), 'not finished'),
+    ],
+)
+def test_a_correction_of_something_else_is_left_out(root, tmp_path, make_record, change, reason):
+    write_results(tmp_path / 'runs', make_record() | dict(checkpoint=dict(file='epoch_60.pth', sha256='aa')))
+    write_results(tmp_path / 'runs' / 'test', corrected(make_record, **change))
+    written, skipped = collect(tmp_path / 'runs', root)
+    assert len(written) == 1 and reason in skipped[0]
+
+
+def test_an_evaluation_without_a_correction_is_left_out(root, tmp_path, make_record):
+    record = corrected(make_record)
+    del record['adjustment']
+    write_results(tmp_path / 'runs', record)
+    written, skipped = collect(tmp_path / 'runs', root)
+    assert not written and 'without a correction' in skipped[0]
 
 
 def test_missing_folder(root, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from mmlt.analysis.methods import correction_in_name, correction_in_words, method_of, names_in
 from mmlt.analysis.tables import (
     NOTHING_STORED,
     comparison_table,
@@ -27,7 +28,7 @@ def cells(text, config=CONFIG):
         for line in text.splitlines()
         if line[:1] == '|'
     ]
-    row = next(line for line in lines if line[0].startswith(f'[{config}'))
+    row = next(line for line in lines if line[1].startswith(f'[{config}'))
     return dict(zip(lines[0], row, strict=True))
 
 
@@ -74,7 +75,7 @@ def test_group_without_a_class_has_no_column(make_record):
 def test_other_recipes_stand_in_other_tables(make_record, change):
     runs = [make_record(), make_record(config='bkd/x', **change)]
     assert len(rows_by_recipe(runs)) == len(comparison_tables(runs)) == 2
-    assert render_table({CONFIG: runs[:1], 'bkd/x': runs[1:]}).count('| config |') == 2
+    assert render_table({CONFIG: runs[:1], 'bkd/x': runs[1:]}).count('| method | config |') == 2
     with pytest.raises(UserError, match='2 results of 2 recipes'):
         comparison_table(runs)
 
@@ -112,6 +113,66 @@ def test_links_are_relative_to_the_file(make_record):
     runs = {CONFIG: [make_record()]}
     assert f'[{CONFIG}](configs/{CONFIG}.py)' in render_table(runs)
     assert f'[{CONFIG}](resnet8_digitslt.py)' in render_table(runs, 'configs/ce')
+
+
+def test_rows_are_called_and_sorted_as_the_names_say(make_record):
+    runs = {f'{method}/x': [make_record(config=f'{method}/x')] for method in ('a', 'b', 'c')}
+    lines = [line for line in render_table(runs, names={'c': 'Third', 'a': 'First'}).splitlines() if line[:1] == '|']
+    assert [line.split(' | ')[0] for line in lines[2:]] == ['| Third', '| First', '| b']
+
+
+@pytest.mark.parametrize(
+    ('adjustment', 'words', 'suffix'),
+    [
+        (
+            dict(adjust='logit_adjustment', value=1.0, found_on=None),
+            'logit adjustment (post-hoc, tau = 1, not tuned)',
+            '_logit_adjustment',
+        ),
+        (
+            dict(adjust='tau_norm', value=0.85, found_on='holdout'),
+            'tau-normalisation (post-hoc, tau = 0.85, tuned on a holdout)',
+            '_tau_norm_tuned',
+        ),
+        (
+            dict(adjust='prior', test_prior='estimate', value=[0.5, 0.5], found_on='unlabelled test images'),
+            'prior correction (post-hoc, test prior estimated from the unlabelled test images)',
+            '_prior_estimate',
+        ),
+        (
+            dict(adjust='prior', test_prior='shares.json', value=[0.5, 0.5], found_on=None),
+            'prior correction (post-hoc, test prior known)',
+            '_prior_known',
+        ),
+        (dict(adjust='prior', value=[0.5, 0.5], found_on=None), 'prior correction (post-hoc, test prior uniform)', '_prior'),
+        (dict(adjust='ncm', value=None, found_on=None), 'nearest class mean (post-hoc)', '_ncm'),
+    ],
+)
+def test_a_correction_in_words_and_in_a_file_name(adjustment, words, suffix):
+    assert (correction_in_words(adjustment), correction_in_name(adjustment)) == (words, suffix)
+
+
+def test_what_goes_on_from_a_run_stands_beside_it(make_record):
+    first = make_record(epochs=30, last__epoch=30)
+    second = make_record(config='crt/x', epochs=10, last__epoch=10)
+    second['first'] = first
+    corrected = make_record(config='crt/x', epochs=10, last__epoch=10, best__selected_on=None, best__metrics={})
+    corrected.update(first=second, adjustment=dict(adjust='tau_norm', value=1.0, found_on=None))
+    (rows,) = rows_by_recipe([first, second, corrected]).values()
+    assert len(rows) == 3
+    names = {'ce': 'CE', 'crt': 'cRT'}
+    assert [method_of(run, names) for run in (first, second, corrected)] == [
+        'CE',
+        'cRT, 10 epochs on CE',
+        'cRT, 10 epochs on CE + tau-normalisation (post-hoc, tau = 1, not tuned)',
+    ]
+    text = render_table({CONFIG: [first], 'crt/x': [second, corrected]}, names=names)
+    assert '30 epochs**' in text and '10 epochs**' not in text
+
+
+def test_names_come_from_the_methods_of_a_readme():
+    text = '| | what |\n|---|---|\n| [B](configs/b/README.md) | x |\n| [A c](configs/a_c/README.md) | [z](configs/z/R.md) |'
+    assert list(names_in(text).items()) == [('b', 'B'), ('a_c', 'A c')]
 
 
 def test_device_cannot_break_the_table(make_record):

@@ -1,11 +1,14 @@
 """`--adjust`: what is asked for, what is refused, and that it acts on the very model that is evaluated."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from mmlt.analysis.results import read_results, validate
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.test import test as evaluate
 from mmlt.apis.train import train
@@ -101,6 +104,42 @@ def test_the_tuned_value_is_the_best_on_the_holdout_not_on_the_test_set(runs):
 
     best = on_holdout(tuned)
     assert all(best >= on_holdout(tau) for tau in (0.0, 0.5, 1.0, 1.5, 2.0))
+
+
+def test_a_value_that_was_tuned_on_one_run_corrects_another(runs, tmp_path):
+    """The command line's way: tune on a run with a holdout, then correct the run of the table with the file."""
+    file, out = tmp_path / 'tuned.json', tmp_path / 'results_tau.json'
+    command = [sys.executable, '-m', 'mmlt.apis.main', 'test', CE]
+    adjust = ['--work-dir', str(tmp_path), '--adjust', 'tau_norm', '--tau']
+    first = [*command, runs['cao-holdout'], *adjust, 'tune', '--out', file]
+    first += ['--cfg-options', 'train_dataloader.dataset.protocol=cao-holdout']
+    subprocess.run(first, check=True, capture_output=True, timeout=300)
+    subprocess.run([*command, runs['cao'], *adjust, file, '--out', out], check=True, capture_output=True, timeout=300)
+    tuned, record = json.loads(file.read_text())['adjustment'], read_results(out)
+    assert tuned['found_on'] == record['adjustment']['found_on'] == 'holdout'
+    assert record['adjustment']['value'] == tuned['value']
+    assert record['metrics'] == run(runs['cao'], 'tau_norm', str(tuned['value']))['metrics']
+
+
+def test_a_value_from_a_file_must_be_tuned_for_this_very_thing(runs, tmp_path):
+    file = tmp_path / 'tuned.json'
+    file.write_text(json.dumps(dict(config='ce/resnet8_digitslt', adjustment=dict(adjust='tau_norm', value=1, found_on=None))))
+    with pytest.raises(UserError, match='found on None'):
+        run(runs['cao'], 'tau_norm', str(file))
+    file.write_text('{}')
+    with pytest.raises(UserError, match='was not written by'):
+        run(runs['cao'], 'tau_norm', str(file))
+
+
+def test_the_record_is_that_of_the_run_it_corrects(runs):
+    """Its training data, seed and epochs come from the checkpoint; a table can place it."""
+    record, own = run(runs['cao'], 'tau_norm', '1'), read_results(runs['cao'].parent)
+    validate(record, 'here')
+    for key in ('data', 'seed', 'config', 'config_hash', 'epochs', 'shot_groups', 'precision', 'finished'):
+        assert record[key] == own[key], key
+    assert record['prerequisites']['model']['checkpoint_sha256'] == own['checkpoint']['sha256']
+    assert record['last']['metrics'] == record['metrics'] and record['best']['metrics'] == {}
+    assert set(run(runs['cao'], 'ncm')['metrics']) & {'calibration/ece', 'nll'} == set(), 'cosines are no probabilities'
 
 
 def test_another_training_set_than_the_checkpoints_is_refused(runs):

@@ -1,8 +1,10 @@
 """The recipes: learning rates, precision, distillation weights."""
 
+import math
+
 import pytest
 import torch
-from mmengine.optim import LinearLR, MultiStepLR
+from mmengine.optim import CosineAnnealingLR, LinearLR, MultiStepLR
 
 from mmlt.apis.config import load_config
 
@@ -10,7 +12,7 @@ from mmlt.apis.config import load_config
 def rates(config: str) -> list[float]:
     """The learning rate of every epoch, as MMEngine's own schedulers give it for the config."""
     cfg = load_config(config)
-    kinds = {'LinearLR': LinearLR, 'MultiStepLR': MultiStepLR}
+    kinds = {'LinearLR': LinearLR, 'MultiStepLR': MultiStepLR, 'CosineAnnealingLR': CosineAnnealingLR}
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
     schedulers = []
     for item in cfg.param_scheduler:
@@ -63,3 +65,42 @@ def test_the_rest_of_the_ldam_recipe(method, data):
 def test_bkd_reweights_from_the_start_on_cifar100_and_from_the_first_drop_on_cifar10(config, start):
     model = load_config(f'configs/bkd/resnet32_{config}.py').model
     assert (model.temperature, model.alpha, model.beta, model.reweight_start_epoch) == (2.0, 1.0, 0.9999, start)
+
+
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_strong_recipe(data):
+    cfg = load_config(f'configs/ce/resnet32_{data}_strong_400e.py')
+    warm_up = [0.1 * (1 / 3 + 2 / 3 * epoch / 5) for epoch in range(5)]
+    expected = [*warm_up, *[0.1] * 315, *[0.01] * 40, *[0.001] * 40]
+    assert rates(f'configs/ce/resnet32_{data}_strong_400e.py') == pytest.approx(expected)
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.momentum, optimizer.weight_decay, optimizer.nesterov) == ('SGD', 0.9, 2e-4, True)
+    assert cfg.train_dataloader.batch_size == 64
+    transforms = [dict(item) for item in cfg.data_preprocessor.train_transforms]
+    assert [item['type'] for item in transforms] == ['RandomCrop', 'RandomFlip', 'AutoAugment', 'Cutout']
+    assert transforms[3]['size'] == 16
+
+
+@pytest.mark.parametrize(('data', 'images'), [('cifar100lt', 10_847), ('cifar10lt', 12_406)])
+def test_the_recipe_of_balanced_softmax(data, images):
+    """13,000 steps of 512 images, the first 800 of them from 0.05 to 0.1, then a cosine, in whole epochs."""
+    name = f'configs/balanced_softmax/resnet32_{data}_balms.py'
+    cfg = load_config(name)
+    steps, epochs, seen = math.ceil(images / 512), cfg.train_cfg.max_epochs, rates(name)
+    warm_up = round(800 / steps)
+    assert cfg.train_dataloader.batch_size == 512 and abs(steps * epochs - 13_000) <= steps / 2
+    assert seen[: warm_up + 1] == pytest.approx([0.05 + 0.05 * epoch / warm_up for epoch in range(warm_up + 1)])
+    cosine = [0.05 * (1 + math.cos(math.pi * (epoch - warm_up) / (epochs - warm_up))) for epoch in range(warm_up, epochs)]
+    assert seen[warm_up:] == pytest.approx(cosine, abs=1e-9)
+    assert (cfg.optim_wrapper.optimizer.weight_decay, cfg.model.loss.type) == (5e-4, 'BalancedSoftmaxLoss')
+    assert [item.type for item in cfg.data_preprocessor.train_transforms][2:] == ['AutoAugment', 'Cutout']
+
+
+@pytest.mark.parametrize(('method', 'epochs'), [('crt', 10), ('lws', 5)])
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_recipe_of_decoupling(method, epochs, data):
+    cfg = load_config(f'configs/{method}/resnet32_{data}_decoupling.py')
+    optimizer, sampler = cfg.optim_wrapper.optimizer, cfg.train_dataloader.sampler
+    assert (optimizer.lr, optimizer.weight_decay, cfg.train_dataloader.batch_size) == (0.2, 5e-4, 512)
+    assert (sampler.type, sampler.samples_per_class, sampler.length) == ('ClassAwareSampler', 4, 'max_count')
+    assert cfg.train_cfg.max_epochs == epochs and cfg.prerequisites.backbone.config.endswith(f'ce/resnet32_{data}.py')

@@ -97,7 +97,7 @@ def test_training_by_the_script_and_an_evaluation_equal_to_one_process(run):
     assert done.returncode == 0, done.stdout + done.stderr
     run('test.py', 'uneven.py', 'run/epoch_3.pth', '--out', 'one.json')
     one, both = (json.loads((run.folder / f'{name}.json').read_text()) for name in ('one', 'two'))
-    assert one['data']['num_images'] % 2 == 1, 'the set was meant to be uneven'
+    assert one['test_data']['num_images'] % 2 == 1, 'the set was meant to be uneven'
     assert (one['world_size'], both['world_size']) == (1, 2)
     assert one['metrics'] == both['metrics'] and one['per_class'] == both['per_class']
 

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from mmlt.datasets.batch import PARTNER_KEY
+from mmlt.datasets.transforms.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models import losses as L
 from mmlt.models.losses.modules import BalancedSigmoidLoss, SeesawLoss
@@ -58,15 +60,50 @@ def test_defaults_are_the_published_ones(name, attributes):
     assert {key: getattr(loss, key) for key in attributes} == attributes
 
 
-def test_seql_takes_pinned_draws(batch):
+def test_seql_draws_for_each_image_by_its_key_alone(batch):
+    logits, target = batch
     loss = MODELS.build(dict(type='SEQLLoss', gamma=0.5, threshold=0.1))
-    uniform = torch.rand(6, 4, generator=torch.Generator().manual_seed(1))
-    expected = L.seql_loss(*batch, COUNTS, 0.5, 0.1, None, uniform)
-    assert torch.equal(loss(*batch, COUNTS, uniform=uniform), expected)
-    torch.manual_seed(3)
-    first = loss(*batch, COUNTS)
-    torch.manual_seed(3)
-    assert torch.equal(first, loss(*batch, COUNTS))
+    keys = torch.arange(7, 13)
+    expected = L.seql_loss(logits, target, COUNTS, Draw(3, keys).uniform(4, stream=0), 0.5, 0.1)
+    torch.manual_seed(0)
+    assert torch.equal(loss(logits, target, COUNTS, draw=Draw(3, keys)), expected)
+    torch.manual_seed(1)  # torch's generator plays no part
+    assert torch.equal(loss(logits, target, COUNTS, draw=Draw(3, keys)), expected)
+    parts = [loss(logits[rank::2], target[rank::2], COUNTS, draw=Draw(3, keys[rank::2])) for rank in range(2)]
+    torch.testing.assert_close(torch.stack(parts).mean(), expected)  # two ranks of three images each
+    assert any(loss(logits, target, COUNTS, draw=Draw(seed, keys)) != expected for seed in range(4, 8))
+    for draw in (None, Draw(3, keys[:5])):
+        with pytest.raises(ValueError, match='needs the draw of the 6 images'):
+            loss(logits, target, COUNTS, draw=draw)
+
+
+@pytest.mark.parametrize('mixing', [None, dict(type='Mixup')])
+def test_a_classifier_keys_the_draws_of_its_loss(mixing):
+    """The loss of a step depends on seed and keys, not on torch's generator or on the steps before."""
+    torch.manual_seed(0)
+    model = MODELS.build(
+        dict(
+            type='MixingClassifier' if mixing else 'LongTailedClassifier',
+            backbone=dict(type='ResNetCIFAR', depth=8),
+            head=dict(type='LinearHead', in_channels=64, num_classes=4),
+            loss=dict(type='SEQLLoss', gamma=0.5, threshold=0.5),
+            data_preprocessor=dict(type='BatchPreprocessor', mean=(0.5,) * 3, std=(0.25,) * 3),
+            **(dict(mixing=mixing) if mixing else {}),
+        )
+    ).eval()  # no batch statistics: only the draws could tell the steps apart
+    model.set_class_counts([40, 12, 5, 1])
+    images, labels = torch.randn(8, 3, 8, 8), torch.tensor([0, 0, 1, 3] * 2)
+    keys = torch.arange(20, 28)
+    if mixing:
+        keys[4:] = keys[:4] + PARTNER_KEY
+
+    def step(offset: int = 0, seed: int = 5) -> float:
+        model.data_preprocessor.seed = seed
+        return model(images, labels, keys=keys + offset, mode='loss')['loss_cls'].item()
+
+    first = step()
+    others = {step(offset) for offset in (8, 2**32)} | {step(seed=6)}
+    assert step() == first and len(others - {first}) == 3
 
 
 def test_balanced_sigmoid_divides_the_counts_by_the_images(batch):
@@ -133,3 +170,15 @@ def test_reweighting_refuses_what_it_cannot_do():
         ClassReweighting(3).set_class_counts([3, 2, 0])
     with pytest.raises(UserError, match='beta=2'):
         ClassReweighting(3, beta=2)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('images', [1, 6])
+def test_seesaw_meets_one_class_only(dtype, images):
+    """Classes it has never met, or that have no image at all, do no harm."""
+    loss = MODELS.build(dict(type='SeesawLoss', num_classes=4))
+    logits = torch.randn(images, 4, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
+    value = loss(logits, torch.full((images,), 2), torch.tensor([9, 3, 5, 0]))
+    value.backward()
+    assert value.dtype == torch.float32 and value.isfinite() and logits.grad.isfinite().all()
+    assert (logits.grad[:, 2] < 0).all() and (logits.grad[:, [0, 1, 3]] >= 0).all()

@@ -1,15 +1,21 @@
 """The classifier every method starts from: a backbone, a head and a loss."""
 
+import inspect
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmlt.datasets.transforms.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.heads import Outputs
 from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.models.momentum import MomentumEncoder
 from mmlt.registry import MODELS
+
+# Where a loss stands among the transforms of the preprocessor, whose streams are numbered by their place in the list.
+LOSS_POSITION = 2**17
 
 
 @MODELS.register_module()
@@ -46,6 +52,8 @@ class LongTailedClassifier(BaseModel):
         self.neck = MODELS.build(neck) if neck else None
         self.head = self.build_head(head)
         self.loss = MODELS.build(loss or dict(type='CrossEntropyLoss'))
+        self._loss_draws = 'draw' in inspect.signature(self.loss.forward).parameters
+        self._draw: Draw | None = None
         self.reweighting = ClassReweighting(self.num_classes, **reweighting) if reweighting else None
         self.register_buffer('class_counts', torch.zeros(self.num_classes, dtype=torch.int64))
         self._followers: list[nn.Module] | None = None
@@ -118,9 +126,19 @@ class LongTailedClassifier(BaseModel):
             sample_weights: (B,), how many times each sample counts in the mean; None for once each.
         """
         weights = self.reweighting.weights if self.reweighting else None
-        if sample_weights is None:  # a loss need not know them
-            return self.loss(logits, target, self.class_counts, weights)
-        return self.loss(logits, target, self.class_counts, weights, sample_weights=sample_weights)
+        named = {} if sample_weights is None else dict(sample_weights=sample_weights)  # a loss need not know them
+        if self._loss_draws:
+            named['draw'] = self._draw
+        return self.loss(logits, target, self.class_counts, weights, **named)
+
+    def begin_step(self, keys: Tensor | None) -> None:
+        """Key the random numbers of the loss, if it has any, to the images of this step.
+
+        Args:
+            keys: identities of the draws, int64 (B,), one for each row of logits that the loss will see; None for none.
+        """
+        if self._loss_draws:
+            self._draw = None if keys is None else Draw(self.data_preprocessor.seed, keys).at(LOSS_POSITION)
 
     def prediction(self, images: Tensor) -> dict[str, Tensor]:
         """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32."""
@@ -150,7 +168,7 @@ class LongTailedClassifier(BaseModel):
             images: normalised, float (B, C, H, W).
             labels: int64 (B,).
             indices: place of each image in its data set, int64 (B,).
-            keys: identities of the draws, int64 (B,); not used here.
+            keys: identities of the draws, int64 (B,); for a loss with random numbers.
             mode: `tensor` gives logits (B, K); `loss` a dict of scalars; `predict` one record
                 `[dict(logits, target, indices)]` for the whole batch, logits in float32.
 
@@ -163,6 +181,7 @@ class LongTailedClassifier(BaseModel):
                     f'{type(self).__name__} learns from {self.views} view(s) of an image and the preprocessor gives '
                     f'{len(images) // len(labels)}: correct model.data_preprocessor.extra_views.'
                 )
+            self.begin_step(keys)
             return self.losses(images, labels)
         if mode == 'tensor':
             return self.outputs(images).logits

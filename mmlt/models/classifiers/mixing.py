@@ -104,5 +104,6 @@ class MixingClassifier(LongTailedClassifier):
         """As `LongTailedClassifier.forward`; in the mode `loss` the second half of the batch are the partners."""
         if mode != 'loss':
             return super().forward(images, labels, indices, keys, mode)
+        self.begin_step(keys)  # of both labels of each image, as `mixed_loss` puts them
         mixed = self.mix(images, labels, keys)
         return {'loss_cls': self.mixed_loss(self.outputs(mixed.images).logits, mixed)}

@@ -10,11 +10,10 @@ def seql_loss(
     logits: Tensor,
     target: Tensor,
     class_counts: Tensor,
+    uniform: Tensor,
     gamma: float,
     threshold: float,
     class_weights: Tensor | None = None,
-    uniform: Tensor | None = None,
-    generator: torch.Generator | None = None,
     sample_weights: Tensor | None = None,
 ) -> Tensor:
     """Softmax equalization loss, `-log(e^{z_y} / sum_k w_k e^{z_k})`.
@@ -26,11 +25,10 @@ def seql_loss(
         logits: (B, C), any floating dtype.
         target: (B,) int64 in [0, C).
         class_counts: (C,) training images of each class.
+        uniform: (B, C) independent draws in [0, 1); an entry may be left out where its draw is below `gamma`.
         gamma: probability in [0, 1] that a rare class is left out; 0 is the plain cross entropy.
         threshold: share of the training images below which a class is rare (3e-3 to 5e-3).
         class_weights: (C,), with torch's weighted mean, or None.
-        uniform: (B, C) draws in [0, 1), for a caller that pins them; an entry is left out where it is below `gamma`.
-        generator: source of the draws when `uniform` is None; None for torch's own of the device.
         sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
@@ -40,8 +38,6 @@ def seql_loss(
     """
     logits = widen(logits)
     counts = class_vector(class_counts, logits)
-    if uniform is None:
-        uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
     left_out = (uniform < gamma) & (counts / counts.sum() < threshold)  # (B, C)
     left_out = left_out.scatter(1, target[:, None], False)
     score = logits.gather(1, target[:, None]).squeeze(1)  # (B,)

@@ -2,12 +2,14 @@
 
 Shapes are those of the functions: logits (B, C), target (B,) int64, class_counts (C,), class_weights (C,) or None; the
 result is a scalar. Only `BalancedSigmoidLoss` differs in its target. A loss that also takes `sample_weights` (B,), how many
-times each sample counts in the mean, can be used with a mixing (`MixingClassifier`).
+times each sample counts in the mean, can be used with a mixing (`MixingClassifier`). A loss with random numbers takes
+`draw`, the `Draw` of the batch's images, and uses no generator of its own: a resumed run and one with other ranks draw alike.
 """
 
 import torch
 from torch import Tensor, nn
 
+from mmlt.datasets.transforms.draw import Draw
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.equalization import seql_loss
@@ -224,12 +226,22 @@ class SEQLLoss(nn.Module):
         target: Tensor,
         class_counts: Tensor,
         class_weights: Tensor | None = None,
-        uniform: Tensor | None = None,
         sample_weights: Tensor | None = None,
+        draw: Draw | None = None,
     ) -> Tensor:
-        """Scalar loss of a batch; `uniform` (B, C) pins the draws, which else come from torch's generator."""
+        """Scalar loss of a batch; what is left out follows `draw`, which the classifier gives.
+
+        Raises:
+            ValueError: no `draw`, or one of another number of images than the logits have.
+        """
+        uniform = None if draw is None else draw.uniform(logits.shape[1], stream=0)  # (B, C)
+        if uniform is None or len(uniform) != len(logits):
+            raise ValueError(
+                f'SEQLLoss leaves classes out at random and needs the draw of the {len(logits)} images, got '
+                f'{"none" if uniform is None else len(uniform)}: call it through a classifier, or give draw=Draw(seed, keys).'
+            )
         return seql_loss(
-            logits, target, class_counts, self.gamma, self.threshold, class_weights, uniform, sample_weights=sample_weights
+            logits, target, class_counts, uniform, self.gamma, self.threshold, class_weights, sample_weights
         )
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mmlt.datasets.batch import PARTNER_KEY
+from mmlt.datasets.transforms.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.mixing import Mixed
 from mmlt.registry import MODELS
@@ -52,9 +53,11 @@ def test_the_mixed_loss_is_the_mean_of_each_image_mixed_by_itself(loss):
     model = build(loss)
     logits, mixed = example()
     counts = torch.tensor(COUNTS)
+    model.begin_step(torch.arange(12))
+    draw = dict(draw=Draw(0, torch.arange(1))) if loss['type'] == 'SEQLLoss' else {}
 
     def of_one(row: int, label: torch.Tensor) -> float:
-        return model.loss(logits[row : row + 1], label[row : row + 1], counts).item()
+        return model.loss(logits[row : row + 1], label[row : row + 1], counts, **draw).item()
 
     weight = mixed.weight.tolist()
     wanted = sum(

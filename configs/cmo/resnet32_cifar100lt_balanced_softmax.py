@@ -1,0 +1,5 @@
+"""CMO with balanced softmax, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['resnet32_cifar100lt.py']
+
+model = dict(loss=dict(_delete_=True, type='BalancedSoftmaxLoss'))

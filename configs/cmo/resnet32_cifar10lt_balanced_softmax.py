@@ -1,0 +1,5 @@
+"""CMO with balanced softmax, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs; minutes on a GPU."""
+
+_base_ = ['resnet32_cifar10lt.py']
+
+model = dict(loss=dict(_delete_=True, type='BalancedSoftmaxLoss'))

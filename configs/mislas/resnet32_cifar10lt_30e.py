@@ -1,0 +1,19 @@
+"""MiSLAS stage 2, ResNet-32, CIFAR-10-LT, ratio 100; 10 epochs on the 30-epoch mixup run: minutes on 2 cores."""
+
+_base_ = [
+    '../_base_/models/resnet32_cifar.py',
+    '../_base_/datasets/cifar10lt.py',
+    '../_base_/schedules/stage2_10e.py',
+    '../_base_/default_runtime.py',
+]
+
+prerequisites = dict(backbone=dict(config='../mixup/resnet32_cifar10lt_30e.py'))
+model = dict(
+    type='LWSClassifier',
+    freeze_head=False,
+    shift_bn=False,
+    loss=dict(_delete_=True, type='LabelAwareSmoothingLoss', head=0.3, tail=0.0),
+)
+train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=0.5))))  # the scales learn at 0.1
+precision = 'bf16'

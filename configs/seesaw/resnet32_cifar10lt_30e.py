@@ -1,0 +1,5 @@
+"""Seesaw loss, ResNet-32, CIFAR-10-LT, ratio 100; 30 epochs: 10 to 15 minutes on 2 cores."""
+
+_base_ = ['../ce/resnet32_cifar10lt_30e.py']
+
+model = dict(loss=dict(_delete_=True, type='SeesawLoss', num_classes=10, p=0.8, q=2.0))

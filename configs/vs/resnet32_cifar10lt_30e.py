@@ -1,0 +1,5 @@
+"""Vector-scaling loss, ResNet-32, CIFAR-10-LT, ratio 100; 30 epochs: 10 to 15 minutes on 2 cores."""
+
+_base_ = ['../ce/resnet32_cifar10lt_30e.py']
+
+model = dict(loss=dict(_delete_=True, type='VSLoss', gamma=0.15, tau=1.0))
