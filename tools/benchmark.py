@@ -24,6 +24,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--train', metavar='CONFIG', help="accuracy instead of speed: the rival's loop and mmlt, each to "
                         'the end of this config of plain cross entropy; goes on where it was stopped')  # fmt: skip
+    parser.add_argument('--show', metavar='FILE', help='measure nothing: print the Markdown table of a JSON file')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1], metavar='K', help='of --train (default 0 1)')
     parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES), metavar='CASE',
                         help=f'default: {" ".join(CASES)}')  # fmt: skip
@@ -48,6 +49,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Measure, show, write."""
     args = parse_args()
+    if args.show:
+        from mmlt.apis.benchmark.show import markdown
+
+        print(markdown(args.show), end='')
+        return
     import json
 
     from mmlt.apis.benchmark.cases import run_cases

@@ -1,9 +1,13 @@
 """A compiled step gives the eager step's losses, compiles once, and lets go where it cannot work."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch._dynamo.utils import counters
 
+from mmlt.analysis.results import read_results
+from mmlt.apis.config import config_roots
 from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
 from mmlt.engine.compiled import WORTH_STEPS, CompiledForward, compile_options
@@ -163,9 +167,17 @@ def test_the_way_it_is_computed_is_no_part_of_the_outcome():
     assert compiled.prerequisites['teacher'].cfg.compile is True
 
 
+@pytest.mark.parametrize('method', ['ce', 'bkd'])
+def test_runs_that_were_finished_before_are_still_found(method):
+    stored = Path(f'configs/{method}/results/resnet8_digitslt_seed0.json')
+    (root,) = [root for root in config_roots() if (root.parent / stored).is_file()][:1]
+    assert Stage(f'configs/{method}/resnet8_digitslt.py').config_hash == read_results(root.parent / stored)['config_hash']
+
+
 @pytest.mark.slow
 def test_the_real_compiler_gives_the_eager_losses(tmp_path):
-    eager = losses_of(runner_of(tmp_path / 'e', 'bkd'))
-    runner = runner_of(tmp_path / 'c', 'bkd', True)
+    epoch = {'train_cfg.max_epochs': 1}
+    eager = losses_of(runner_of(tmp_path / 'e', **epoch))
+    runner = runner_of(tmp_path / 'c', compile=True, **epoch)
     assert losses_of(runner) == pytest.approx(eager, rel=1e-3)
     assert runner.route['compile'] == {} or not runner.compiled.works
