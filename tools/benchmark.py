@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Speed against named rivals, measured in turn: python tools/benchmark.py [--json FILE] [--plot FILE]"""
+"""Speed against named rivals, measured in turn: python tools/benchmark.py [--json FILE] [--plot FILE]
+
+Accuracy of both ways to train: python tools/benchmark.py --train CONFIG --seeds 0 1 [--json FILE]
+"""
 
 import argparse
 import sys
@@ -16,8 +19,13 @@ def parse_args() -> argparse.Namespace:
         description='Training images a second through the Runner, against a bare PyTorch loop over the same parts '
         '(framework) and against the loop that long-tailed repositories share: torchvision on PIL images, fp32, the '
         'better of 0 and 2 workers (rival-...); several experts against other ways to run them. Legs take turns, each in '
-        'a process of its own; a ratio is the median over the pairs. Run it on an otherwise idle machine.'
+        'a process of its own; a ratio is the median over the pairs. Run it on an otherwise idle machine. With --train a '
+        'config is trained to its end in both ways, and their accuracies stand side by side.'
     )
+    parser.add_argument('--train', metavar='CONFIG', help="accuracy instead of speed: the rival's loop and mmlt, each to "
+                        'the end of this config of plain cross entropy; goes on where it was stopped')  # fmt: skip
+    parser.add_argument('--show', metavar='FILE', help='measure nothing: print the Markdown table of a JSON file')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1], metavar='K', help='of --train (default 0 1)')
     parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES), metavar='CASE',
                         help=f'default: {" ".join(CASES)}')  # fmt: skip
     parser.add_argument('--data', choices=('auto', 'cifar100', 'digits'), default='auto',
@@ -25,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--pairs', type=int, default=5, help='measurements of each leg (default 5)')
     parser.add_argument('--steps', type=int, default=20, help='timed steps of a measurement (default 20)')
     parser.add_argument('--warmup', type=int, default=5, help='untimed steps before them (default 5)')
-    parser.add_argument('--precision', choices=('fp32', 'bf16'), default='bf16', help="of mmlt's legs (default bf16)")
+    parser.add_argument('--precision', choices=('fp32', 'bf16'), help="of mmlt (default bf16; with --train the config's)")
     parser.add_argument('--threads', type=int, default=2, help='of PyTorch, in every leg (default 2)')
     parser.add_argument('--json', metavar='FILE', help='write the records')
     parser.add_argument('--plot', metavar='FILE', help='write a bar chart')
@@ -41,15 +49,29 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Measure, show, write."""
     args = parse_args()
+    if args.show:
+        from mmlt.apis.benchmark.show import markdown
+
+        print(markdown(args.show), end='')
+        return
     import json
 
     from mmlt.apis.benchmark.cases import run_cases
     from mmlt.apis.benchmark.show import benchmark_table, plot
+    from mmlt.apis.options import parse_options
     from mmlt.engine.console import console
     from mmlt.files import atomic_write
 
+    if args.train:
+        from mmlt.apis.benchmark.accuracy import accuracy_table, compare_accuracy
+
+        found = compare_accuracy(
+            args.train, args.seeds, args.precision, args.threads, parse_options(args.cfg_options), args.json
+        )
+        console.print(accuracy_table(found))
+        return
     records = run_cases(
-        args.cases, args.data, args.pairs, args.steps, args.warmup, args.precision, args.threads, args.cfg_options
+        args.cases, args.data, args.pairs, args.steps, args.warmup, args.precision or 'bf16', args.threads, args.cfg_options
     )
     console.print(benchmark_table(records))
     console.print(

@@ -24,6 +24,8 @@ KNOWN_KEYS = {
 LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'num_workers', 'drop_last'}
 # Where things lie and how they are read decides nothing.
 NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root'}
+# Top-level keys that change the last digits alone; they stand in no outcome.
+ROUTE = {'compile'}
 
 
 def config_roots() -> list[Path]:
@@ -92,6 +94,8 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
             raise UserError(f'{path} sets {key!r}, which nothing reads: did you mean {near[0]!r}?')
     for name in sorted(overrides or {}, key=lambda name: not name.endswith('type')):  # a new type takes new arguments
         check_override(cfg, name)
+        if name in ROUTE:
+            cfg.pop(name, None)  # a dict in place of True, or the other way round
         cfg.merge_from_dict({name: overrides[name]})
     check_shape(dict(cfg.items()))
     # What the data decide about the model stands beside the data: handed on here, unless the model says otherwise.
@@ -110,6 +114,8 @@ def check_override(cfg: Config, name: str) -> None:
     """
     node: Any = cfg
     keys = name.split('.')
+    if keys[0] in ROUTE:  # its keywords are torch's
+        return
     for depth, key in enumerate(keys):
         where = '.'.join(keys[:depth]) or 'the config'
         if isinstance(node, (list, tuple)):
@@ -198,11 +204,17 @@ def hash_of(value: Any) -> str:
 
 def overrides_hash(overrides: dict[str, Any]) -> str:
     """Eight digits for a folder's name, or nothing where no override changes the outcome."""
-    relevant = {name: plain(value) for name, value in overrides.items() if name.split('.')[-1] not in NEUTRAL}
+    relevant = {name: plain(value) for name, value in overrides.items() if not is_neutral(name)}
     return hash_of(relevant)[:8] if relevant else ''
 
 
-def data_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
-    """The overrides that change the data, which hold for a prerequisite too."""
-    pattern = re.compile(r'(train|val|test)_dataloader\.(dataset\.|num_workers)')
+def is_neutral(name: str) -> bool:
+    """Whether the override of this name changes no outcome."""
+    keys = name.split('.')
+    return keys[-1] in NEUTRAL or keys[0] in ROUTE
+
+
+def handed_on(overrides: dict[str, Any]) -> dict[str, Any]:
+    """The overrides that hold for a prerequisite too: of the data, and of the way it is computed."""
+    pattern = re.compile(r'(train|val|test)_dataloader\.(dataset\.|num_workers)|compile(\.|$)')
     return {name: value for name, value in overrides.items() if pattern.match(name)}

@@ -17,6 +17,11 @@ def train_arguments() -> argparse.Namespace:
     parser.add_argument('--resume', action='store_true', help='go on with an unfinished run')
     parser.add_argument('--precision', choices=('fp32', 'bf16'), help='instead of the precision in the config')
     parser.add_argument('--amp', action='store_true', help='the same as --precision bf16')
+    parser.add_argument(
+        '--compile',
+        action=argparse.BooleanOptionalAction,
+        help='torch.compile for the training step (default: on a GPU for long runs, not on a CPU)',
+    )
     parser.add_argument('--seed', type=int, default=0, help='training seed (default 0)')
     parser.add_argument('--seeds', type=int, nargs='+', metavar='K', help='several seeds, one after the other')
     parser.add_argument(
@@ -42,6 +47,11 @@ def train_main() -> None:
     seeds = args.seeds or [args.seed]
     if args.work_dir and len(seeds) > 1:
         raise UserError('--work-dir names one run and --seeds several: leave one of them out.')
+    overrides = parse_options(args.cfg_options)
+    if args.compile is not None:
+        if any(name.split('.')[0] == 'compile' for name in overrides):
+            raise UserError('--compile and --cfg-options compile say it twice: give one of them.')
+        overrides['compile'] = args.compile
     results = [
         train(
             args.config,
@@ -49,7 +59,7 @@ def train_main() -> None:
             work_dir=args.work_dir,
             resume=args.resume,
             precision='bf16' if args.amp else args.precision,
-            overrides=parse_options(args.cfg_options),
+            overrides=overrides,
             launcher=args.launcher,
         )
         for seed in seeds

@@ -13,9 +13,9 @@ from mmengine.dist import get_world_size
 from mmlt.apis.check import check_parts
 from mmlt.apis.config import (
     config_name,
-    data_overrides,
     find_beside,
     find_config,
+    handed_on,
     hash_of,
     load_config,
     outcome_of,
@@ -45,7 +45,7 @@ class Stage:
     Args:
         config: path of the config.
         seed: the training seed; prerequisites are trained with it too.
-        overrides: config overrides; those of the data hold for the prerequisites.
+        overrides: config overrides; those of the data and `compile` hold for the prerequisites.
         precision: instead of the config's, for the prerequisites too.
         work_root: folder below which runs lie.
         work_dir: folder of this run alone.
@@ -74,7 +74,7 @@ class Stage:
                 self.prerequisites[role] = Stage(
                     find_beside(self.path, needed.config),
                     self.seed,
-                    data_overrides(self.overrides),
+                    handed_on(self.overrides),
                     self.precision,
                     self.work_root,
                 )

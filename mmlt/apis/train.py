@@ -164,8 +164,7 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
     runner = LongTailedRunner.from_cfg(cfg)
     runner._train_dataloader = stage.loader
     runner._val_dataloader = stage.val_loader
-    if torch.cuda.is_available() or cfg.precision == 'bf16':
-        runner.model.to(memory_format=torch.channels_last)
+    runner.model.to(memory_format=runner.bare_model.memory_format)
     return runner
 
 
@@ -245,6 +244,7 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         overrides={name: str(value) for name, value in stage.overrides.items()},
         seed=stage.seed,
         precision=stage.cfg.precision,
+        route=runner.route,
         finished=True,
         wall_seconds=round(seconds, 1),
         images_per_s=round(runner.max_epochs * len(dataset.labels) / seconds, 1),

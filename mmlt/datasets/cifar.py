@@ -41,8 +41,11 @@ class _CIFAR(ResidentDataset):
         elif root.suffix == '.npz':
             raise UserError(f'there is no file {root}: export it with tools/export_subset.py, or name a folder.')
         else:
-            path = self._find_archive(root, download, base_url)
-            self._images, self.labels = read_split(path, self.archive, split, len(self.classes))
+            self._archive_path = self._find_archive(root, download, base_url)
+            self._images, self.labels = self._read_archive()
+
+    def _read_archive(self) -> tuple[np.ndarray, np.ndarray]:
+        return read_split(self._archive_path, self.archive, self.split, len(self.classes))
 
     def _find_archive(self, root: Path, may_download: bool, base_url: str | None) -> Path:
         archive = self.archive
@@ -64,8 +67,12 @@ class _CIFAR(ResidentDataset):
     def images(self) -> np.ndarray:
         """(N, 32, 32, 3) uint8, read when first asked for."""
         if self._images is None:
-            self._images = self._arrays.images()
+            self._images = self._read_archive()[0] if self._arrays is None else self._arrays.images()
         return self._images
+
+    def release(self) -> None:
+        """See `ResidentDataset.release`."""
+        self._images = None
 
     @cached_property
     def verified(self) -> bool:

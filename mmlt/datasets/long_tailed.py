@@ -141,6 +141,12 @@ class LongTailedDataset(Dataset):
         images, _ = self.dataset.tensors()
         return images[torch.from_numpy(self.indices)], torch.from_numpy(self.labels.copy())
 
+    def release(self) -> None:
+        """Let go of the pixels, see `ResidentDataset.release`; the fingerprint is taken before."""
+        if hasattr(self.dataset, 'release'):
+            _ = self._content_sha256
+            self.dataset.release()
+
     def fingerprint(self) -> dict:
         """What the subset is: the rule, the number of images and the hashes of its index list and content.
 

@@ -66,6 +66,9 @@ class ResidentDataset(Dataset):
         images = torch.from_numpy(self.images[chosen]).permute(0, 3, 1, 2)
         return images.clone(memory_format=torch.contiguous_format), torch.from_numpy(self.labels[chosen].copy())
 
+    def release(self) -> None:
+        """Let go of the pixels if they can be read again when asked for; called once they are on the training device."""
+
     def content_sha256(self, indices: np.ndarray | None = None) -> str:
         """SHA-256 of the uint8 NHWC pixels of these images, in this order; None for all."""
         return pixels_sha256(self.images, indices)

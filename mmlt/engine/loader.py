@@ -1,6 +1,7 @@
 """Batches of tensors: from one resident uint8 tensor, or from DataLoader workers."""
 
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 import torch
 from mmengine.device import get_device
@@ -11,6 +12,22 @@ from mmlt.datasets.batch import PARTNER_KEY, Batch
 from mmlt.errors import UserError
 
 EPOCH_KEYS = 2**32  # the key of a draw: epoch * EPOCH_KEYS + place in the epoch's global order
+
+
+_resident: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def resident_tensors(dataset) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN001
+    """Images uint8 (N, C, H, W) and labels int64 (N,) of a resident data set on the training device.
+
+    There is one copy, whatever loaders ask for it (a teacher's and its student's); the data set lets go of its own pixels.
+    """
+    held = _resident.get(dataset)
+    if held is None:
+        held = _resident[dataset] = tuple(part.to(get_device()) for part in dataset.tensors())
+        if hasattr(dataset, 'release'):
+            dataset.release()
+    return held
 
 
 class BatchLoader:
@@ -49,7 +66,6 @@ class BatchLoader:
         self.rank, self.world_size = get_dist_info()
         self.epoch = 0
         self.first_step = 0
-        self._tensors: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def set_position(self, epoch: int, first_step: int = 0) -> None:
         """Let the next iteration give epoch `epoch` (from 0), beginning with its step `first_step`."""
@@ -83,9 +99,7 @@ class BatchLoader:
         self.first_step = 0
 
     def _resident_batches(self) -> Iterator[Batch]:
-        if self._tensors is None:
-            self._tensors = tuple(part.to(get_device()) for part in self.dataset.tensors())
-        images, labels = self._tensors
+        images, labels = resident_tensors(self.dataset)
         for indices, keys in self.steps():
             indices, keys = indices.to(images.device, non_blocking=True), keys.to(images.device, non_blocking=True)
             yield Batch(images[indices], labels[indices], indices, keys)

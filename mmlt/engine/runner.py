@@ -25,6 +25,7 @@ from mmlt.engine.checkpoint import (
     sweep,
     write_elapsed,
 )
+from mmlt.engine.compiled import CompiledForward, compile_options
 from mmlt.engine.console import say
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError
@@ -40,10 +41,12 @@ class LongTailedRunner(ClearRunner):
         history: one record `{epoch, metrics}` for each evaluation so far.
         draw_seed: seed of the sampler, the augmentation and dropout.
         precision: `fp32` or `bf16`.
+        compiled: the compiled forward pass; None in eager training.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.watch = LossWatch()
+        self.compiled: CompiledForward | None = None
         self.history: list[dict] = []
         self.identity: dict = {}
         self._signal: int | None = None
@@ -188,6 +191,24 @@ class LongTailedRunner(ClearRunner):
                 parameter.grad = content['gradients'][name].to(parameter.device)
         self.history, self._elapsed = list(meta['history']), read_elapsed(self.work_dir)
         self.train_loop.epoch, self.train_loop.step = epoch, step
+
+    def _maybe_compile(self, target: str) -> None:
+        """In place of MMEngine's, which compiles the whole step: the forward pass and the losses alone."""
+        options = compile_options(self.cfg.get('compile', 'auto'), self.max_iters)
+        if options is None:
+            return
+        loader = self.train_loop.dataloader
+        self.compiled = CompiledForward(
+            self.bare_model, options, loader.batch_size * (2 if loader.partner_sampler else 1)
+        )
+        self.compiled.install()
+
+    @property
+    def route(self) -> dict:
+        """How the training steps are computed: `compile` (None for eagerly, or `torch.compile`'s keywords) and
+        `channels_last`."""
+        options = self.compiled.options if self.compiled and self.compiled.works else None
+        return dict(compile=options, channels_last=self.bare_model.memory_format is torch.channels_last)
 
     def train(self) -> torch.nn.Module:
         """Train; Ctrl-C and SIGTERM finish the step, save and leave."""

@@ -25,7 +25,7 @@ class BatchPreprocessor(BaseDataPreprocessor):
         test_transforms: the same for evaluation (none as a rule).
         extra_views: further lists of transforms, each giving one more view of every image while training, for
             contrastive branches. The views stand one after another, all images of a view together.
-        channels_last: hand images on in channels-last memory format.
+        channels_last: images and weights in channels-last memory format, which is quicker with and without bfloat16.
 
     Attributes:
         seed: every draw of a transform is a function of it and of the batch's `keys`; the runner sets it.

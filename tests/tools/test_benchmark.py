@@ -10,8 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmlt.apis.benchmark.accuracy import differences
 from mmlt.apis.benchmark.pairs import LegProcess, compare
 from mmlt.apis.benchmark.rival import Cutout, Pictures, ResNet, bkd_loss, transform_of
+from mmlt.apis.benchmark.show import markdown
 from mmlt.errors import UserError
 from mmlt.models.backbones import ResNetCIFAR
 from mmlt.models.losses import balanced_distillation_loss
@@ -69,6 +71,31 @@ def test_a_leg_that_fails_tells_why(tmp_path):
     with pytest.raises(UserError, match='absent.npz'):
         leg.wait()
     leg.close()
+
+
+def test_the_page_and_the_readme_state_the_stored_records():
+    stored = ROOT / 'docs' / 'benchmarks' / 'cpu_2core.json'
+    assert markdown(stored) in (ROOT / 'docs' / 'speed.md').read_text()
+    ratio = {record['case']: record['ratio'] for record in json.loads(stored.read_text())}
+    said = f'CE {ratio["rival-ce"]:.1f} times and BKD {ratio["rival-bkd"]:.1f} times as fast'
+    assert said in (ROOT / 'README.md').read_text()
+
+
+def test_a_comparison_of_accuracy_as_markdown(tmp_path):
+    def record(seed: int, top1: float) -> dict:
+        return dict(seed=seed, precision='fp32', metrics={'accuracy/top1': top1})
+
+    routes = dict(rival=[record(0, 30.0), record(1, 32.0)], mmlt=[record(0, 31.0), record(1, 32.5)])
+    about = dict(config='ce/x', epochs=30, device='CPU', versions=dict(torch='2'))
+    file = tmp_path / 'found.json'
+    file.write_text(json.dumps(dict(about, routes=routes, difference=differences(routes))))
+    table = markdown(file).splitlines()
+    assert table[2:5] == [
+        "| the rival's loop, fp32 | 31.00 ± 1.41 |", '| mmlt, fp32 | 31.75 ± 1.06 |', '| difference | +0.75 |'
+    ]  # fmt: skip
+    file.write_text('[]')
+    with pytest.raises(UserError, match='no finished benchmark'):
+        markdown(file)
 
 
 @pytest.mark.slow

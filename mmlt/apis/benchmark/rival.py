@@ -115,6 +115,22 @@ def bkd_loss(student: Tensor, teacher: Tensor, target: Tensor, class_weights: Te
     return F.cross_entropy(student, target) + distilled * temperature**2
 
 
+def train_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    target: Tensor,
+    loss_of: Callable[[Tensor, Tensor, Tensor], Tensor],
+) -> float:
+    """One step as a script writes it, the loss read at its end; `loss_of(images, logits, target)` gives a scalar."""
+    images, target = images.to(DEVICE, non_blocking=True), target.to(DEVICE, non_blocking=True)
+    loss = loss_of(images, model(images), target)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 class RivalLeg:
     """The loop; made from plain numbers and the file with the training images.
 
@@ -160,19 +176,15 @@ class RivalLeg:
         while True:
             yield from self.loader
 
-    def _step(self, images: Tensor, target: Tensor) -> float:
-        images, target = images.to(DEVICE, non_blocking=True), target.to(DEVICE, non_blocking=True)
-        logits = self.model(images)
+    def _loss(self, images: Tensor, logits: Tensor, target: Tensor) -> Tensor:
         if self.teacher is None:
-            loss = F.cross_entropy(logits, target)
-        else:
-            with torch.no_grad():
-                taught = self.teacher(images)
-            loss = bkd_loss(logits, taught, target, self.class_weights, self.temperature)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
+            return F.cross_entropy(logits, target)
+        with torch.no_grad():
+            taught = self.teacher(images)
+        return bkd_loss(logits, taught, target, self.class_weights, self.temperature)
+
+    def _step(self, images: Tensor, target: Tensor) -> float:
+        return train_step(self.model, self.optimizer, images, target, self._loss)
 
     def measure(self, warmup: int, steps: int) -> dict:
         """Seconds and images of `steps` steps, after `warmup` untimed ones in which the workers fill their queue."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from mmlt.datasets.transforms.draw import Draw
@@ -39,8 +40,11 @@ def apply_transforms(images: Tensor, transforms: Sequence[BatchTransform], draw:
 def apply_where(images: Tensor, chosen: Tensor, op, *parameters: Tensor) -> Tensor:
     """`op(images, *parameters)` on the images where `chosen`, bool (B,); the others stay.
 
-    `op` keeps the shape of the images; each of `parameters` has B rows, of which `op` gets those of its images.
+    `op` keeps the shape of the images; each of `parameters` has B rows, of which `op` gets those of its images. On a GPU
+    it is given all of them: to count the chosen ones would be to wait.
     """
+    if images.device.type != 'cpu':
+        return torch.where(chosen[:, None, None, None], op(images, *parameters), images)
     places = chosen.nonzero().squeeze(1)
     if len(places) == 0:
         return images

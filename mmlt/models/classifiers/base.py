@@ -67,6 +67,11 @@ class LongTailedClassifier(BaseModel):
         """Number K of classes."""
         return self.head.num_classes
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The layout of images and weights: the preprocessor's."""
+        return getattr(self.data_preprocessor, 'memory_format', torch.contiguous_format)
+
     def set_class_counts(self, class_counts: list[int]) -> None:
         """Take over the training set's counts.
 
@@ -110,6 +115,14 @@ class LongTailedClassifier(BaseModel):
             self._followers = [m for m in self.modules() if m is not self and hasattr(m, 'after_step')]
         for module in self._followers:
             module.after_step(updated)
+
+    def check_batch(self, labels: Tensor, keys: Tensor) -> None:
+        """Refuse a training batch that the method cannot use; called outside a compiled step, so it may look at values.
+
+        Args:
+            labels: int64 (B,).
+            keys: int64 (B,).
+        """
 
     def outputs(self, images: Tensor) -> Outputs:
         """Features (B, C) and logits (B, K) of normalised images (B, 3, H, W)."""

@@ -54,7 +54,7 @@ class DistillationClassifier(LongTailedClassifier):
         if any(counts) and any(self.class_counts.tolist()) and counts != self.class_counts.tolist():
             raise UserError('the teacher was trained on other class counts than the student: train one on this data.')
         teacher.eval().requires_grad_(False)
-        self._teacher = [teacher.to(self.class_counts.device, memory_format=torch.channels_last)]
+        self._teacher = [teacher.to(self.class_counts.device, memory_format=self.memory_format)]
 
     def _apply(self, fn, recurse: bool = True):  # noqa: ANN001, ANN202 - the signature is torch's
         for teacher in self._teacher:

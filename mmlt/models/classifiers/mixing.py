@@ -62,12 +62,18 @@ class MixingClassifier(LongTailedClassifier):
         Raises:
             UserError: the batch has no partners.
         """
-        self._check_partners(keys)
+        if not torch.compiler.is_compiling():
+            self.check_batch(labels, keys)
         (images, partner_images), (labels, partner_labels) = images.chunk(2), labels.chunk(2)
         draw = Draw(self.data_preprocessor.seed, keys.chunk(2)[0]).at(POSITION)
         return self.mixing(images, labels, partner_images, partner_labels, draw, self.class_counts)
 
-    def _check_partners(self, keys: Tensor) -> None:
+    def check_batch(self, labels: Tensor, keys: Tensor) -> None:
+        """See `LongTailedClassifier.check_batch`; the keys tell whether there are partners.
+
+        Raises:
+            UserError: there are none.
+        """
         if self._partners_seen:  # looked at once: it waits for the device
             return
         own, partners = keys[: len(keys) // 2], keys[len(keys) // 2 :]

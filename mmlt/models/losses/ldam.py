@@ -1,6 +1,6 @@
 """Label-distribution-aware margins."""
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from mmlt.models.losses.cross_entropy import cross_entropy_loss
@@ -50,5 +50,5 @@ def ldam_loss(
     """
     cosine = widen(cosine)
     margins = ldam_margins(class_vector(class_counts, cosine), max_margin)  # (C,)
-    is_target = F.one_hot(target, cosine.shape[1]).to(cosine.dtype)  # (B, C)
+    is_target = target[:, None] == torch.arange(cosine.shape[1], device=cosine.device)  # (B, C)
     return cross_entropy_loss(scale * (cosine - margins * is_target), target, class_weights, sample_weights)

@@ -1,0 +1,99 @@
+"""The training step's forward pass and losses through `torch.compile`, and eagerly where that does not work."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmlt.engine.console import say
+from mmlt.errors import UserError
+
+# Compiling takes a minute or so, whatever the run: below this number of steps `auto` does not begin.
+WORTH_STEPS = 2000
+
+
+def compile_options(wanted: Any, steps: int) -> dict | None:
+    """Keywords for `torch.compile`, or None for eager training.
+
+    Args:
+        wanted: the config's `compile`: False, True, keywords such as `dict(mode='reduce-overhead')`, or `auto`: on a GPU
+            if the run is long enough, not on a CPU.
+        steps: of the whole run.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if wanted == 'auto':
+        return {} if torch.cuda.is_available() and steps >= WORTH_STEPS else None
+    if isinstance(wanted, bool):
+        return {} if wanted else None
+    if isinstance(wanted, dict):
+        return dict(wanted)
+    raise UserError(f"compile is True, False, 'auto' or a dict for torch.compile, not {wanted!r}.")
+
+
+class CompiledForward:
+    """Stands in for a model's `forward`: whole training batches go through `torch.compile`, all else does not.
+
+    The model itself stays what it is: its state dict, its modules and its predictions know nothing of this. The last,
+    short step of an epoch runs eagerly, so that there is one shape to compile for. What changes from epoch to epoch must
+    lie in tensors (learning rates do not come into the forward pass at all); a changed Python number compiles again.
+
+    Args:
+        model: the bare model, without a distributed wrapper.
+        options: keywords of `torch.compile`.
+        labels: number of labels in a whole batch.
+
+    Attributes:
+        options: as given.
+        works: False after compiling has failed; everything is eager from then on.
+
+    Raises:
+        UserError: `torch.compile` does not take these options.
+    """
+
+    def __init__(self, model: nn.Module, options: dict, labels: int) -> None:
+        self.model = model
+        self.options = options
+        self.labels = labels
+        self.works = True
+        self._eager = type(model).forward
+        try:
+            # A function of the model, so that a copy of the model compiles and trains itself.
+            self._compiled = torch.compile(self._eager, **{'dynamic': False, **options})
+        except Exception as error:
+            raise UserError(f'torch.compile does not take compile={options!r}: {error}') from error
+
+    def install(self) -> None:
+        """Take the place of the model's `forward`."""
+        self.model.forward = self.forward
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        indices: Tensor | None = None,
+        keys: Tensor | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """As the model's own."""
+        batch = (self.model, images, labels, indices, keys, mode)
+        if mode != 'loss' or not self.works or len(labels) != self.labels:
+            return self._eager(*batch)
+        self.model.check_batch(labels, keys)
+        try:
+            return self._compiled(*batch)
+        except (UserError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # no compiler, an unknown GPU, an operation that cannot be compiled: many types
+            losses = self._eager(*batch)  # an error of the model's own comes again, and out, here
+            self.works = False
+            say(f'torch.compile does not work here ({first_line(error)}): training eagerly instead.')
+            return losses
+
+
+def first_line(error: Exception) -> str:
+    """The type of an error, or of the one inside it, and the first line it says."""
+    error = getattr(error, 'inner_exception', None) or error
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f'{type(error).__name__}: {lines[0]}' if lines else type(error).__name__

@@ -1,0 +1,183 @@
+"""A compiled step gives the eager step's losses, compiles once, and lets go where it cannot work."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from mmlt.analysis.results import read_results
+from mmlt.apis.config import config_roots
+from mmlt.apis.stages import Stage
+from mmlt.apis.train import build_runner
+from mmlt.engine.compiled import WORTH_STEPS, CompiledForward, compile_options
+from mmlt.errors import UserError
+from mmlt.registry import MODELS
+
+DATA = {'train_cfg.max_epochs': 3, 'param_scheduler.0.milestones': [1, 2], 'train_dataloader.batch_size': 100}
+METHODS = ['ce', 'ce_drw', 'bkd', 'ldam_drw', 'logit_adjustment', 'mixup', 'cutmix', 'cmo', 'remix']
+
+
+class Backend:
+    """Counts the graphs it is given and runs them as they are, or fails."""
+
+    def __init__(self) -> None:
+        self.graphs, self.error = 0, None
+
+    def __call__(self, graph, inputs):
+        self.graphs += 1
+        if self.error:
+            raise self.error
+        return graph.forward
+
+
+CURRENT: list[Backend] = []
+torch._dynamo.register_backend(lambda graph, inputs: CURRENT[0](graph, inputs), name='mmlt_test')
+COUNTED = dict(backend='mmlt_test')  # by name: a config holds plain values
+
+
+@pytest.fixture
+def backend():
+    """The backend of `COUNTED`."""
+    CURRENT[:] = [Backend()]
+    return CURRENT[0]
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """Nothing compiled before counts."""
+    torch._dynamo.reset()
+    counters.clear()
+
+
+def runner_of(folder, method='ce', compile=False, **overrides):  # noqa: A002
+    config = f'configs/{method}/resnet8_digitslt.py'
+    stage = Stage(config, overrides={**DATA, **overrides, 'compile': compile}, work_dir=folder)
+    runner = build_runner(stage)
+    runner.bare_model.set_class_counts(stage.loader.dataset.class_counts)
+    if 'teacher' in stage.prerequisites:
+        torch.manual_seed(1)
+        runner.bare_model.attach_teacher(MODELS.build(stage.prerequisites['teacher'].cfg.model))
+    return runner
+
+
+def losses_of(runner) -> list[float]:
+    """Train; the loss of every step."""
+    seen, add = [], runner.watch.add
+    runner.watch.add = lambda losses, step: (seen.append(losses['loss'].detach().clone()), add(losses, step))
+    runner.train()
+    return torch.stack(seen).tolist()
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_every_epoch_runs_in_the_same_graphs(tmp_path, method, backend):
+    # Epochs 0 and 1 differ in what may differ: the learning rate, deferred class weights, mixing switched on.
+    where = {'ce_drw': 'reweighting.start_epoch', 'ldam_drw': 'reweighting.start_epoch', 'cmo': 'mixing.first_epoch'}
+    overrides = {f'model.{where[method]}': 1} if method in where else {}
+    compiled = losses_of(runner_of(tmp_path / 'c', method, COUNTED, **overrides))
+    graphs = 2 if method == 'cmo' else 1  # with mixing and without
+    assert backend.graphs == graphs, counters['graph_break']
+    eager = losses_of(runner_of(tmp_path / 'e', method, **overrides))
+    assert len(eager) == 12 and compiled == pytest.approx(eager, rel=1e-5)
+
+
+def test_a_step_that_depends_on_a_python_number_is_noticed(tmp_path, backend):
+    # What the test above rests on.
+    runner = runner_of(tmp_path, compile=COUNTED)
+    model, plain = runner.bare_model, runner.bare_model.classification_loss
+    model.set_epoch = lambda epoch: setattr(model, 'factor', 1 + epoch)
+    model.classification_loss = lambda logits, target: plain(logits, target) * model.factor
+    losses_of(runner)
+    assert backend.graphs == 3
+
+
+def test_short_batches_and_predictions_stay_eager(backend):
+    model = MODELS.build(Stage('configs/ce/resnet8_digitslt.py').cfg.model)
+    CompiledForward(model, COUNTED, labels=4).install()
+    labels, keys = torch.zeros(4, dtype=torch.int64), torch.arange(4)
+    images = torch.randn(4, 3, 8, 8)
+    model(images[:3], labels[:3], keys[:3], keys[:3], mode='loss')
+    model.eval()
+    model(images, labels, keys, keys, mode='predict')
+    assert backend.graphs == 0
+    model.train()
+    model(images, labels, keys, keys, mode='loss')
+    assert backend.graphs == 1
+
+
+def test_names_checkpoints_and_resume_know_nothing_of_it(tmp_path):
+    eager = runner_of(tmp_path / 'e')
+    eager.train()
+    whole = runner_of(tmp_path / 'w', compile=dict(backend='eager'))
+    whole.train()
+    names = eager.bare_model.state_dict().keys()
+    assert whole.bare_model.state_dict().keys() == names
+    assert whole.content(3, 0)['state_dict'].keys() == names
+    for name, value in eager.bare_model.state_dict().items():
+        torch.testing.assert_close(whole.bare_model.state_dict()[name], value, rtol=1e-3, atol=1e-3)
+
+
+def test_a_failing_compiler_is_named_once_and_training_goes_on(tmp_path, capsys, backend):
+    expected = losses_of(runner_of(tmp_path / 'e'))
+    backend.error = OSError('no compiler found\nlong trace')
+    runner = runner_of(tmp_path / 'b', compile=COUNTED)
+    assert losses_of(runner) == expected
+    out = capsys.readouterr().out
+    assert out.count('torch.compile does not work here (OSError: no compiler found)') == 1 and 'long trace' not in out
+    assert runner.route == dict(compile=None, channels_last=True)
+
+
+def test_without_a_c_compiler_training_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('torch._inductor.config.cpp.cxx', (None, 'no-such-compiler'))
+    monkeypatch.setenv('TORCHINDUCTOR_CACHE_DIR', str(tmp_path / 'cache'))
+    runner = runner_of(tmp_path / 'run', compile=True, **{'train_cfg.max_epochs': 1})
+    losses_of(runner)
+    assert capsys.readouterr().out.count('torch.compile does not work here') == 1
+
+
+def test_an_error_of_the_model_comes_out_as_it_is(tmp_path, backend):
+    runner = runner_of(tmp_path, 'mixup', COUNTED, **{'train_dataloader.partner_sampler': None})
+    with pytest.raises(UserError, match='partner'):
+        runner.train()
+    assert backend.graphs == 0
+
+
+def test_options(monkeypatch):
+    assert compile_options(False, 10**6) is None
+    assert compile_options(True, 1) == {}
+    assert compile_options(dict(mode='reduce-overhead'), 1) == dict(mode='reduce-overhead')
+    assert compile_options('auto', 10**6) is None or torch.cuda.is_available()
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    assert compile_options('auto', WORTH_STEPS) == {}
+    assert compile_options('auto', WORTH_STEPS - 1) is None
+    with pytest.raises(UserError, match='compile is True'):
+        compile_options('fast', 1)
+
+
+def test_unknown_options_are_refused():
+    model = MODELS.build(Stage('configs/ce/resnet8_digitslt.py').cfg.model)
+    with pytest.raises(UserError, match='does not take'):
+        CompiledForward(model, dict(mode='warp'), labels=4)
+
+
+def test_the_way_it_is_computed_is_no_part_of_the_outcome():
+    plain = Stage('configs/bkd/resnet8_digitslt.py')
+    compiled = Stage('configs/bkd/resnet8_digitslt.py', overrides={'compile': True})
+    assert compiled.config_hash == plain.config_hash and compiled.folder == plain.folder
+    assert compiled.prerequisites['teacher'].cfg.compile is True
+
+
+@pytest.mark.parametrize('method', ['ce', 'bkd'])
+def test_runs_that_were_finished_before_are_still_found(method):
+    stored = Path(f'configs/{method}/results/resnet8_digitslt_seed0.json')
+    (root,) = [root for root in config_roots() if (root.parent / stored).is_file()][:1]
+    assert Stage(f'configs/{method}/resnet8_digitslt.py').config_hash == read_results(root.parent / stored)['config_hash']
+
+
+@pytest.mark.slow
+def test_the_real_compiler_gives_the_eager_losses(tmp_path):
+    epoch = {'train_cfg.max_epochs': 1}
+    eager = losses_of(runner_of(tmp_path / 'e', **epoch))
+    runner = runner_of(tmp_path / 'c', compile=True, **epoch)
+    assert losses_of(runner) == pytest.approx(eager, rel=1e-3)
+    assert runner.route['compile'] == {} or not runner.compiled.works
