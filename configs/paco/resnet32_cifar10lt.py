@@ -1,4 +1,4 @@
-"""PaCo, ResNet-32, CIFAR-10-LT, ratio 100; its CIFAR-100-LT recipe: 400 epochs, AutoAugment and Cutout, batch 128: for a GPU."""
+"""PaCo, ResNet-32, CIFAR-10-LT, ratio 100; its CIFAR-100-LT recipe: 400 epochs, AutoAugment, Cutout: for a GPU."""
 
 _base_ = [
     '../_base_/models/resnet32_paco.py',

@@ -1,4 +1,4 @@
-"""The further view of contrastive branches on 32x32 images; use it as `data_preprocessor = dict(extra_views=[_base_.simclr_view])`.
+"""The further view of contrastive branches on 32x32 images: `data_preprocessor = dict(extra_views=[_base_.simclr_view])`.
 
 Crops, colours and grey of SimCLR and MoCo v2 without their blur, which the methods set by themselves.
 """
