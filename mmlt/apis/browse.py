@@ -88,7 +88,8 @@ def browse(
     """Draw images and augment them as the model's own preprocessor does, short of normalising.
 
     Rows are classes from the head to the tail, evenly spread over the ranking where there are more classes than rows. A
-    class with fewer images than columns shows them again, each time augmented by another draw.
+    class with fewer images than columns shows them again, each time augmented by another draw. Where a method learns from
+    several views of an image, each row is followed by the further views of its images.
 
     Args:
         config: path of a config.
@@ -100,7 +101,7 @@ def browse(
         overrides: config overrides.
 
     Returns:
-        The sheet, and the batch of original images it was made from, in the order of its tiles.
+        The sheet, and the batch of original images it was made from, in the order of its tiles (of one view).
 
     Raises:
         UserError: no such class, or no data.
@@ -139,6 +140,10 @@ def browse(
         title += ', head to tail' if mode == 'train' else ''
     else:
         names, written = names + [''] * (rows - 1), written + [''] * (rows - 1)
+    views = len(tiles) // len(places)
+    tiles = tiles.unflatten(0, (views, -1, columns)).transpose(0, 1).flatten(0, 2)  # the views of a row below it
+    names = [text for name in names for text in (name, *[''] * (views - 1))]
+    written = [text for count in written for text in (count, *(f'view {view}' for view in range(2, views + 1)))]
     return Sheet(tiles, columns, names, written, title), batch
 
 

@@ -46,6 +46,24 @@ def test_test_images_are_as_they_are():
     assert torch.equal(batch.labels, labels[batch.indices])
 
 
+@pytest.mark.parametrize('label', [None, 3])
+def test_further_views_stand_below_the_first(label):
+    config = 'configs/bcl/resnet8_digitslt.py'
+    sheet, batch = browse(config, rows=2, columns=3, label=label, seed=5)
+    assert sheet.names == (['0', '', '', '9', '', ''] if label is None else ['3', *[''] * 5])
+    assert [count for count in sheet.counts if count.startswith('view')] == ['view 2', 'view 3'] * 2
+    preprocessor = MODELS.build(load_config(config).model.data_preprocessor)
+    preprocessor.seed = 5
+    views = preprocessor.augment(batch).chunk(3)
+    pixels = np.asarray(sheet.draw())
+    for row in range(2):
+        for number, view in enumerate(views):
+            for column in range(3):
+                left, upper, right, lower = sheet.box((3 * row + number) * 3 + column)
+                tile = view[3 * row + column].numpy().transpose(1, 2, 0)
+                assert np.array_equal(pixels[upper:lower, left:right], np.kron(tile, np.ones((8, 8, 1), dtype=np.uint8)))
+
+
 def test_one_class_fills_the_sheet():
     _, batch = browse(CONFIG, rows=3, columns=5, label=9)
     assert batch.labels.tolist() == [9] * 15

@@ -1,6 +1,7 @@
 """One file a method."""
 
 from mmlt.models.classifiers.base import LongTailedClassifier
+from mmlt.models.classifiers.bcl import BCLClassifier
 from mmlt.models.classifiers.bkd import BKDClassifier
 from mmlt.models.classifiers.distillation import DistillationClassifier
 from mmlt.models.classifiers.ecl import ECLClassifier
@@ -9,15 +10,19 @@ from mmlt.models.classifiers.lws import LWSClassifier
 from mmlt.models.classifiers.mixing import MixingClassifier
 from mmlt.models.classifiers.multi_expert import MultiExpertClassifier
 from mmlt.models.classifiers.ncl import NCLClassifier
+from mmlt.models.classifiers.paco import GPaCoClassifier, PaCoClassifier
 
 __all__ = [
+    'BCLClassifier',
     'BKDClassifier',
     'DistillationClassifier',
     'ECLClassifier',
     'FrozenBackboneClassifier',
+    'GPaCoClassifier',
     'LWSClassifier',
     'LongTailedClassifier',
     'MixingClassifier',
     'MultiExpertClassifier',
     'NCLClassifier',
+    'PaCoClassifier',
 ]

@@ -1,14 +1,18 @@
 """The mathematics of the losses: pure functions on tensors (registered classes: `modules` and `reweighting`)."""
 
+from mmlt.models.losses.balanced_contrastive import balanced_contrastive_loss
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.distillation import balanced_distillation_loss, distillation_loss
 from mmlt.models.losses.equalization import seql_loss
 from mmlt.models.losses.label_aware_smoothing import label_aware_smoothing_loss, smoothing_factors
 from mmlt.models.losses.ldam import ldam_loss, ldam_margins
+from mmlt.models.losses.parametric_contrastive import parametric_contrastive_loss
 from mmlt.models.losses.prior_adjusted import balanced_softmax_loss, cdt_loss, logit_adjusted_loss, vs_loss
+from mmlt.models.losses.supervised_contrastive import supervised_contrastive_loss
 
 __all__ = [
+    'balanced_contrastive_loss',
     'balanced_distillation_loss',
     'balanced_sigmoid_loss',
     'balanced_softmax_loss',
@@ -20,7 +24,9 @@ __all__ = [
     'ldam_loss',
     'ldam_margins',
     'logit_adjusted_loss',
+    'parametric_contrastive_loss',
     'seql_loss',
     'smoothing_factors',
+    'supervised_contrastive_loss',
     'vs_loss',
 ]

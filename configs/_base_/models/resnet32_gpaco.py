@@ -1,0 +1,11 @@
+"""GPaCo on a ResNet-32 for small images (64 features), with the settings of its authors for CIFAR-100-LT."""
+
+model = dict(
+    type='GPaCoClassifier',
+    backbone=dict(type='ResNetCIFAR', depth=32),
+    head=dict(type='LinearHead', in_channels=64),
+    projector=dict(in_channels=64, hidden=[64, 64], out_channels=32),
+    alpha=0.01,
+    temperature=0.05,
+    queue_size=1024,
+)

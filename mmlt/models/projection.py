@@ -1,0 +1,42 @@
+"""From images to the unit vectors that contrastive branches compare."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmlt.models.backbones.pooling import pool_features
+from mmlt.models.losses.inputs import widen
+
+
+class PooledFeatures(nn.Module):
+    """`pool_features` as a module, so that a network up to its feature vector is a list of modules."""
+
+    def forward(self, features: Tensor | tuple | list) -> Tensor:
+        """Map what a backbone or neck returns to (B, C)."""
+        return pool_features(features)
+
+
+class Projector(nn.Module):
+    """An MLP whose outputs have length one.
+
+    Args:
+        in_channels: size C of the feature.
+        hidden: sizes of the hidden layers, each followed by a ReLU.
+        out_channels: size D of the projection.
+        batch_norm: normalise each hidden layer over the batch.
+    """
+
+    def __init__(self, in_channels: int, hidden: Sequence[int], out_channels: int, batch_norm: bool = False) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in zip((in_channels, *hidden), hidden, strict=False):
+            layers.append(nn.Linear(before, after, bias=not batch_norm))  # normalisation would take a bias away again
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(after))
+            layers.append(nn.ReLU(inplace=True))
+        self.layers = nn.Sequential(*layers, nn.Linear((in_channels, *hidden)[-1], out_channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (B, C) to unit vectors (B, D), float32 or wider."""
+        return F.normalize(widen(self.layers(features)), dim=1)

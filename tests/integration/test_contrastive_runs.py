@@ -1,0 +1,79 @@
+"""Runs with a momentum encoder and a queue: killed in the midst of an epoch, and on two ranks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+PACO = 'configs/paco/resnet8_digitslt.py'
+# A signal, if wanted, after a step (DIE: number, epoch, step); each rank shows the weights that it ends with.
+SCRIPT = """
+import os, runpy, sys
+sys.path.insert(0, {root!r})
+import torch
+from mmlt.engine.loops import EpochTrainLoop
+whole, step = EpochTrainLoop.run, EpochTrainLoop.run_iter
+def run(loop):
+    whole(loop)
+    torch.save(loop.runner.bare_model.state_dict(), f'weights{{os.environ.get("RANK", "")}}.pth')
+def die(loop, batch):
+    step(loop, batch)
+    number, *place = map(int, os.environ.get('DIE', '0 0 0').split())
+    if place == [loop.epoch, loop.step]:
+        os.kill(os.getpid(), number)
+EpochTrainLoop.run, EpochTrainLoop.run_iter = run, die
+runpy.run_path({root!r} + '/tools/train.py', run_name='__main__')
+"""
+
+
+@pytest.fixture
+def script(run) -> Path:
+    """`tools/train.py` with the two additions."""
+    path = run.folder / 'script.py'
+    path.write_text(SCRIPT.format(root=str(ROOT)))
+    return path
+
+
+def start(command: list, folder: Path, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True, timeout=300,
+                          env={**os.environ, 'OMP_NUM_THREADS': '1', **env})  # fmt: skip
+
+
+def test_a_run_killed_in_the_midst_of_an_epoch_ends_with_the_same_encoder_and_queue(run, script):
+    options = ['--cfg-options', 'train_cfg.max_epochs=3', 'default_hooks.checkpoint.seconds=0']
+    run('train.py', PACO, '--work-dir', 'whole', *options)
+    command = [sys.executable, script, PACO, '--work-dir', 'killed', '--resume', *options]
+    asked = start(command, run.folder, DIE='15 1 2')
+    assert asked.returncode == 143 and list((run.folder / 'killed').glob('epoch_1_step_*.pth')), asked.stderr
+    killed = start(command, run.folder, DIE='9 2 3')
+    assert killed.returncode == -9 and 'resumed after epoch 1, step' in killed.stdout, killed.stderr
+    out, _ = run('train.py', PACO, '--work-dir', 'killed', '--resume', *options)
+    assert 'resumed after epoch 2' in out
+    whole, killed = (torch.load(run.folder / name / 'epoch_3.pth') for name in ('whole', 'killed'))
+    assert whole['sha256'] == killed['sha256']
+    weights = killed['state_dict']
+    assert all(torch.equal(value, weights[name]) for name, value in whole['state_dict'].items())
+    assert weights['queue.pointer'] == 3 * 342 % 256 and (weights['queue.labels'] >= 0).all()
+    key, query = weights['encoder_k.key.0.conv1.weight'], weights['backbone.conv1.weight']
+    assert not torch.equal(key, query)
+
+
+def test_two_ranks_end_with_equal_encoders_and_the_queue_of_one_process(run, script):
+    options = ['--cfg-options', 'train_cfg.max_epochs=2']
+    launch = f'GPUS=2; source {ROOT}/tools/dist_common.sh; launch "$@"'
+    command = ['bash', '-c', launch, 'bash', script, PACO, '--work-dir', 'two', '--launcher', 'pytorch', *options]
+    done = start([*command, 'train_dataloader.batch_size=32'], run.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = (torch.load(run.folder / f'weights{rank}.pth') for rank in range(2))
+    assert first.keys() == second.keys() and any(name.startswith('encoder_k') for name in first)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    run('train.py', PACO, '--work-dir', 'one', *options)
+    one = torch.load(run.folder / 'one/epoch_2.pth')['state_dict']
+    assert torch.equal(one['queue.labels'], first['queue.labels'])  # gathered in the order of the one process
+    assert one['queue.pointer'] == first['queue.pointer']
+    torch.testing.assert_close(first['queue.features'].norm(dim=1), torch.ones(256))
