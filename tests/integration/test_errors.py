@@ -5,14 +5,12 @@ Most cases run a tool's script in this process; a few start it as a user does.
 
 import contextlib
 import fcntl
-import io
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hostile import Mark
 
 from mmlt.apis.config import load_config
 from mmlt.apis.train import train
@@ -157,16 +155,6 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='ImageList', data_root=
 """
 
 
-class Mark:
-    """Unpickled, it leaves a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-
-    def __reduce__(self):
-        return io.open, (self.path, 'w')
-
-
 @pytest.fixture(scope='module')
 def files(tmp_path_factory) -> dict[str, Path]:
     """What the cases need: a folder of bad files, a run's folder, a folder somebody holds."""
@@ -210,24 +198,10 @@ def files(tmp_path_factory) -> dict[str, Path]:
     assert not (folder / 'mark').exists(), 'a hostile file ran'
 
 
-def call(tool: str, args: list[str], monkeypatch) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a tool that runs in this process."""
-    monkeypatch.setattr(sys, 'argv', [f'{tool}.py', *args])
-    monkeypatch.setattr(sys, 'path', [*sys.path])
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            runpy.run_path(str(ROOT / 'tools' / f'{tool}.py'), run_name='__main__')
-        except SystemExit as error:
-            return error.code, out.getvalue(), err.getvalue()
-    return 0, out.getvalue(), err.getvalue()
-
-
 @pytest.mark.parametrize('case', CASES)
-def test_one_sentence(case, files, monkeypatch, tmp_path):
+def test_one_sentence(case, files, call):
     (tool, args), expected = CASES[case]
-    monkeypatch.chdir(tmp_path)
-    code, out, err = call(tool, [arg.format(**files) for arg in args], monkeypatch)
+    code, out, err = call(tool, *(arg.format(**files) for arg in args))
     assert code == 1, out + err
     assert 'Traceback' not in out + err
     message = err.strip().splitlines()[-1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from mmlt.errors import UserError
+from mmlt.errors import UserError, reason
 from mmlt.registry import MODELS
 
 
@@ -75,10 +75,15 @@ class TimmBackbone(nn.Module):
         source = dict(pretrained_cfg_overlay=dict(file=self.checkpoint)) if self.checkpoint else {}
         try:
             donor = timm.create_model(**self.settings, pretrained=True, **source)
-        except Exception as error:  # no network, no such file, no weights published, other shapes
+        except Exception as error:  # no network, no weights published, a file of other shapes or of more than plain data
+            model = f'the timm model {self.settings["model_name"]}'
+            if self.checkpoint:
+                raise UserError(
+                    f'{self.checkpoint} (backbone.checkpoint) gives {model} no weights ({reason(error)}): name another file.'
+                ) from error
             raise UserError(
-                f'no pretrained weights for the timm model {self.settings["model_name"]} ({type(error).__name__}: {error}): '
-                'name a file of weights as backbone.checkpoint, or set pretrained=False.'
+                f'no pretrained weights for {model} ({reason(error)}): name a file of weights as backbone.checkpoint, or set '
+                'pretrained=False.'
             ) from error
         self.model.load_state_dict(donor.state_dict())
 
