@@ -1,11 +1,15 @@
 """Any model of timm as a backbone."""
 
+import re
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from mmlt.errors import UserError, reason
 from mmlt.registry import MODELS
+
+# What torch says where a layer does not fit its input.
+SIZES = re.compile(r'size|shape|dimension|channels', re.IGNORECASE)
 
 
 @MODELS.register_module()
@@ -88,5 +92,18 @@ class TimmBackbone(nn.Module):
         self.model.load_state_dict(donor.state_dict())
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
-        """Map images (B, in_channels, H, W) to pooled features (B, out_channels), in a tuple."""
-        return (self.model(images),)
+        """Map images (B, in_channels, H, W) to pooled features (B, out_channels), in a tuple.
+
+        Raises:
+            UserError: the model takes no images of this size.
+        """
+        try:
+            return (self.model(images),)
+        except (AssertionError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not SIZES.search(str(error)):
+                raise
+            size = f'{images.shape[2]}x{images.shape[3]}'
+            raise UserError(
+                f'the timm model {self.settings["model_name"]} takes no images of {size} pixels ({reason(error)}): '
+                f'set model.backbone.img_size={images.shape[2]} where the model has it, or resize the images.'
+            ) from error
