@@ -71,8 +71,8 @@ class BatchPreprocessor(BaseDataPreprocessor):
             return apply_transforms(batch.images, self.test_transforms, Draw(self.seed, batch.keys))
         draw = Draw(self.seed, batch.keys)
         views = [apply_transforms(batch.images, self.train_transforms, draw)]
-        for number, transforms in enumerate(self.extra_views):
-            views.append(apply_transforms(batch.images, transforms, draw.at(VIEW_POSITION + number)))
+        for place, transforms in enumerate(self.extra_views):
+            views.append(apply_transforms(batch.images, transforms, draw.at(VIEW_POSITION + place)))
         return torch.cat(views) if len(views) > 1 else views[0]
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
