@@ -7,11 +7,15 @@ neither (it takes seconds). ``mmpretrain.ResNet`` names that package's part outr
 
 import difflib
 import importlib
+import warnings
 
 import mmengine.registry
 from mmengine.registry import Registry
 
 from mmlt.errors import UserError
+
+# mmcv-lite has no compiled operators and says so when mmpretrain is imported; no classifier needs this one.
+warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 SCOPES = ('mmlt', 'mmengine', 'mmpretrain', 'mmcv', 'mmdet', 'mmseg', 'mmrazor', 'mmselfsup')
 

@@ -22,6 +22,6 @@ launch() {
     if [[ -z $port ]]; then port=$( ((nodes > 1)) && echo 29500 || free_port); fi
     threads=$(($(nproc) / GPUS))
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((threads > 0 ? threads : 1))}
-    exec "$PYTHON" -m torch.distributed.run --nnodes "$nodes" --node-rank "${NODE_RANK:-0}" \
+    exec "$PYTHON" "$TOOLS/launch.py" --nnodes "$nodes" --node-rank "${NODE_RANK:-0}" \
         --master-addr "${MASTER_ADDR:-127.0.0.1}" --master-port "$port" --nproc-per-node "$GPUS" "$@"
 }

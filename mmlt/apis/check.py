@@ -93,6 +93,12 @@ def arguments_of(part: Callable) -> set[str] | None:
     return set(parameters) - {'self'}
 
 
+def parts_with(kind: str, argument: str) -> list[str]:
+    """Names of mmlt's parts of a kind that take an argument."""
+    known = getattr(registry, kind).module_dict
+    return sorted(name for name, part in known.items() if argument in (arguments_of(part) or ()))
+
+
 def check_parts(node: Any, path: str = '') -> None:
     """Refuse a type that nobody registered and an argument that nothing takes.
 
@@ -121,6 +127,8 @@ def check_parts(node: Any, path: str = '') -> None:
             if key not in known | BESIDE.get(kind, set()) | {'type'}:
                 near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
                 hint = f'did you mean {near[0]!r}?' if near else 'remove it from the config.'
+                if others := parts_with(kind, key):  # left over from a part that this one replaced
+                    hint = f'it is one of {others[0]}: if a _base_ config sets it, write _delete_=True beside the new type.'
                 raise UserError(f'{path}: {node["type"]} takes no argument {key!r}; {hint}')
         if not part.__module__.startswith('mmlt.'):
             return

@@ -22,6 +22,14 @@ KNOWN_KEYS = {
     *('find_unused_parameters', 'seed'),
 }
 LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'num_workers', 'drop_last'}
+# What MMEngine reads and mmlt has another way for.
+ELSEWHERE = {
+    'load_from': 'pretrained weights go into model.backbone (init_cfg, or checkpoint of TimmBackbone)',
+    'resume': 'the command line says --resume',
+    'work_dir': 'the command line says --work-dir',
+    'randomness': 'the command line says --seed',
+    'launcher': 'the command line says --launcher',
+}
 # Where things lie and how they are read decides nothing.
 NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root'}
 # Top-level keys that change the last digits alone; they stand in no outcome.
@@ -89,6 +97,8 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         raise UserError(f'the config {path} cannot be read: {type(error).__name__}: {error}') from error
     import_custom_code(cfg, path)
     for key in cfg:
+        if key in ELSEWHERE and cfg[key] is not None:
+            raise UserError(f'{path} sets {key!r}, which mmlt does not read: {ELSEWHERE[key]}; remove it from the config.')
         near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.75)
         if key not in KNOWN_KEYS and near:
             raise UserError(f'{path} sets {key!r}, which nothing reads: did you mean {near[0]!r}?')
@@ -216,5 +226,6 @@ def is_neutral(name: str) -> bool:
 
 def handed_on(overrides: dict[str, Any]) -> dict[str, Any]:
     """The overrides that hold for a prerequisite too: of the data, and of the way it is computed."""
-    pattern = re.compile(r'(train|val|test)_dataloader\.(dataset\.|num_workers)|compile(\.|$)')
+    data = r'(train|val|test)_dataloader\.(dataset\.|num_workers)|data_preprocessor\.(mean|std)'
+    pattern = re.compile(data + r'|compile(\.|$)')
     return {name: value for name, value in overrides.items() if pattern.match(name)}

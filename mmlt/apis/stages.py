@@ -21,9 +21,12 @@ from mmlt.apis.config import (
     outcome_of,
     overrides_hash,
 )
+from mmlt.engine.building import building
+from mmlt.engine.checkpoint import latest_checkpoint, plain
 from mmlt.engine.device import resolve_precision
 from mmlt.engine.loader import BatchLoader
 from mmlt.engine.loops import build_loader
+from mmlt.engine.runner import changed
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
 
@@ -32,7 +35,7 @@ _built: dict[str, Any] = {}
 
 def shared_dataset(cfg: dict) -> Any:
     """Build a data set once a process, so that teacher and student read it once."""
-    key = json.dumps(cfg, sort_keys=True, default=str)
+    key = json.dumps([str(Path.cwd()), cfg], sort_keys=True, default=str)  # a path in it may be relative
     if key not in _built:
         _built[key] = DATASETS.build(cfg)
     return _built[key]
@@ -83,15 +86,17 @@ class Stage:
     def loader(self) -> BatchLoader:
         """The training loader."""
         cfg = dict(self.cfg.train_dataloader)
-        cfg['dataset'] = shared_dataset(cfg['dataset'])
-        return build_loader(cfg, self.draw_seed, training=True)
+        with building('train_dataloader'):
+            cfg['dataset'] = shared_dataset(cfg['dataset'])
+            return build_loader(cfg, self.draw_seed, training=True)
 
     @cached_property
     def val_loader(self) -> BatchLoader:
         """The loader of the evaluation while training."""
         cfg = dict(self.cfg.val_dataloader)
-        cfg['dataset'] = shared_dataset(cfg['dataset'])
-        return build_loader(cfg)
+        with building('val_dataloader'):
+            cfg['dataset'] = shared_dataset(cfg['dataset'])
+            return build_loader(cfg)
 
     @property
     def depth(self) -> int:
@@ -151,3 +156,24 @@ class Stage:
             if record.get('finished') and record.get('config_hash') == self.config_hash and checkpoint.is_file():
                 return {**record, 'folder': str(path.parent)}
         return None
+
+
+def refuse_folder(stage: Stage) -> None:
+    """Say what the checkpoints in a stage's folder are, where `--resume` was not asked for.
+
+    Raises:
+        UserError: always; only where it is of use does it advise to resume.
+    """
+    found = latest_checkpoint(stage.folder)
+    if found is None:
+        raise UserError(
+            f'{stage.folder} holds checkpoints that cannot be read: delete them, or choose another --work-dir '
+            '(--resume sets them aside and starts anew).'
+        )
+    before, now = found[1]['meta'].get('outcome') or {}, plain(stage.outcome)
+    if before == now:
+        raise UserError(f'{stage.folder} holds an unfinished run: go on with --resume, or choose another --work-dir.')
+    raise UserError(
+        f'{stage.folder} holds a run of another config ({changed(before, now, "outcome")}): choose another --work-dir, '
+        'or restore the config; --resume does not go on with a changed one.'
+    )

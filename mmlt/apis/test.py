@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size, is_main_process
 
 from mmlt.analysis.results import write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
+from mmlt.apis.agreement import check_classes
 from mmlt.apis.config import config_name, find_config, load_config
 from mmlt.apis.posthoc import adjust_model
 from mmlt.engine.checkpoint import load_checkpoint, load_weights
@@ -73,6 +74,8 @@ def test(
             'use the config it was trained with.'
         )
     load_weights(runner.bare_model, content['state_dict'], checkpoint)
+    tested_on = runner.test_loop.dataloader.dataset.metainfo.get('classes')
+    check_classes(meta.get('classes') or tested_on or [], tested_on, f'{checkpoint} was trained on')
     adjusted = adjust_model(adjustment, runner, train_data, meta, config_name(path)) if adjustment else None
     start = time.perf_counter()
     metrics = runner.test()

@@ -12,9 +12,10 @@ from mmengine.registry import DefaultScope
 
 from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import write_per_class_csv, write_results
+from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
 from mmlt.apis.config import hash_of
 from mmlt.apis.corrections import double_correction
-from mmlt.apis.stages import Stage
+from mmlt.apis.stages import Stage, refuse_folder
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, load_weights
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
@@ -86,9 +87,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
                 ensure_report(Path(found[0]['folder']))
             return found[0]
         if not resume and checkpoints_of(stage.folder):
-            raise UserError(
-                f'{stage.folder} holds an unfinished or different run: go on with --resume, or choose another --work-dir.'
-            )
+            refuse_folder(stage)
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')
         try:
@@ -106,10 +105,14 @@ def run_alone(
     needed_by: str | None = None,
 ) -> dict:
     """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
+    trained_on = stage.loader.dataset.metainfo
+    check_counts(trained_on['classes'], trained_on['class_counts'])
+    check_classes(trained_on['classes'], stage.val_loader.dataset.metainfo.get('classes'))
     runner = build_runner(stage, resume, launcher)
+    runner.image_size = seen_size(runner.bare_model, stage.loader.dataset)
     prerequisites = {}
     for role, path in teachers.items():
-        attach(runner.bare_model, role, path)
+        attach(runner.bare_model, role, path, runner.image_size)
         prerequisites[role] = dict(run=str(path.parent), checkpoint_sha256=sha256_of(path))
     runner.identity = dict(
         outcome=outcome,
@@ -170,7 +173,11 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
 
 def load_classifier(path: str | Path) -> LongTailedClassifier:
     """Rebuild the classifier that a checkpoint describes, through registered names alone, and load its weights."""
-    content = load_checkpoint(path)
+    return classifier_of(load_checkpoint(path), path)
+
+
+def classifier_of(content: dict, path: str | Path) -> LongTailedClassifier:
+    """See `load_classifier`; `content` is that of the checkpoint `path`."""
     model = build_stored(content['meta'].get('model'), path)
     load_weights(model, content['state_dict'], path)
     model.refresh_class_counts()
@@ -217,8 +224,14 @@ def harmless(node: Any) -> Any:
     return {key: harmless(item) for key, item in node.items() if key not in dropped}
 
 
-def attach(model: LongTailedClassifier, role: str, path: Path) -> None:
+def attach(model: LongTailedClassifier, role: str, path: Path, image_size: list[int] | None = None) -> None:
     """Give a model its prerequisite: a method takes role `x` with its method `attach_x`.
+
+    Args:
+        model: the model.
+        role: of the prerequisite.
+        path: its checkpoint.
+        image_size: height and width of the images that the model is trained on, where known.
 
     Raises:
         UserError: the method knows no such role, or the checkpoint does not fit.
@@ -226,7 +239,10 @@ def attach(model: LongTailedClassifier, role: str, path: Path) -> None:
     taker = getattr(model, f'attach_{role}', None)
     if taker is None:
         raise UserError(f'{type(model).__name__} takes no prerequisite called {role!r}: correct the config.')
-    taker(load_classifier(path))
+    content = load_checkpoint(path)
+    other = classifier_of(content, path)
+    taker(other)
+    check_input(model, other, role, (image_size, content['meta'].get('image_size')))
 
 
 def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:

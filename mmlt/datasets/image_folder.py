@@ -1,6 +1,7 @@
 """A data set given by one folder a class."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,11 @@ class ImageFolder(StreamingDataset):
         crop: `center` or `random_resized`, see `StreamingDataset`.
         crop_seed: of the random piece.
         name: of the data set; None for the name of the folder.
+        classes: names of the folders that are classes 0, 1, ..., for a test set that lacks some of the training set's:
+            one that is not there has no image. None for the folders that are there.
 
     Raises:
-        UserError: no such folder, no class folder in it, or one without an image.
+        UserError: no such folder, no class folder in it, one without an image or that is none of `classes`.
     """
 
     def __init__(
@@ -38,13 +41,19 @@ class ImageFolder(StreamingDataset):
         crop: str = 'center',
         crop_seed: int = 0,
         name: str | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         root = existing_folder(data_root, 'the class folders')
-        classes = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith('.'))
-        if not classes:
+        folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith('.'))
+        if not folders:
             raise UserError(f'{root} has no class folder: it must have a folder a class with the images in it.')
+        classes = folders if classes is None else list(classes)
+        if strange := sorted(set(folders) - set(classes)):
+            raise UserError(f'{root} has the folder {strange[0]}, which is none of `classes`: add it there, or remove it.')
         paths, labels = [], []
         for label, folder in enumerate(classes):
+            if folder not in folders:
+                continue
             found = sorted(_images_below(root / folder, root))
             if not found:
                 raise UserError(f'class folder {root / folder} holds no image ({", ".join(EXTENSIONS)}): remove it.')

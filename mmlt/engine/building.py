@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from mmlt.errors import UserError
+from mmlt.errors import UserError, reason
 
 
 @contextmanager
@@ -26,8 +26,32 @@ def building(key: str) -> Iterator[None]:
         raise UserError(f'{key} in the config cannot be built ({name}: {error}): correct its values.') from error
 
 
+def initial_weights(node: Any) -> list[str]:
+    """The files that a model's config takes weights from (`init_cfg=dict(type='Pretrained', checkpoint=...)`)."""
+    if isinstance(node, (list, tuple)):
+        return [name for item in node for name in initial_weights(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [str(node['checkpoint'])] if node.get('type') == 'Pretrained' and 'checkpoint' in node else []
+    return own + [name for item in node.values() for name in initial_weights(item)]
+
+
 class ClearRunner(Runner):
     """MMEngine's Runner, whose building methods name the part of the config that they could not build."""
+
+    def _init_model_weights(self) -> None:
+        """See `Runner._init_model_weights`; MMEngine reads the files, tensors and plain data alone."""
+        try:
+            super()._init_model_weights()
+        except UserError:
+            raise
+        except Exception as error:  # a file that is not there, damaged, or holds more than plain data
+            if files := initial_weights(self.cfg.model):
+                raise UserError(
+                    f'the weights {", ".join(files)} (init_cfg in the config) cannot be loaded ({reason(error)}): '
+                    'name another file.'
+                ) from error
+            raise
 
     def build_model(self, model: Any) -> Any:
         """See `Runner.build_model`."""

@@ -77,8 +77,18 @@ def save_checkpoint(path: str | Path, content: dict) -> Path:
         return atomic_write(path, lambda file: torch.save(content, file))
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f'cannot write the checkpoint {path}: {error}; free some space or choose another --work-dir.'
+            f'cannot write the checkpoint {path}: {_disk_error(error)}; free some space or choose another --work-dir.'
         ) from error
+
+
+def _disk_error(error: BaseException) -> str:
+    """What the system said, which torch's own complaint about a file that is too short may hide."""
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, OSError) and at.strerror:
+            return at.strerror
+        at = at.__cause__ or at.__context__
+    return str(error)
 
 
 def load_checkpoint(path: str | Path) -> dict:

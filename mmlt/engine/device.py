@@ -16,7 +16,8 @@ def device_name() -> str:
     name = 'CPU'
     with contextlib.suppress(OSError), open('/proc/cpuinfo', encoding='utf-8') as file:
         name = next((line.split(':', 1)[1].strip() for line in file if line.startswith('model name')), name)
-    return f'{name}, {torch.get_num_threads()} threads'
+    threads = torch.get_num_threads()
+    return f'{name}, {threads} thread{"s" if threads > 1 else ""}'
 
 
 def supports_bf16() -> bool:

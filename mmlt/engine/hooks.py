@@ -2,6 +2,8 @@
 
 import json
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from mmengine.device import get_device
 from mmengine.dist import is_main_process, master_only
@@ -10,7 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmlt.engine.console import console, note, on_terminal, say
 from mmlt.errors import UserError
+from mmlt.files import atomic_write
 from mmlt.registry import HOOKS
+
+SCALARS_FILE = 'scalars.jsonl'
 
 
 @HOOKS.register_module()
@@ -57,7 +62,9 @@ class ProgressHook(Hook):
         self._loss = ''
 
     def before_train(self, runner) -> None:  # noqa: ANN001
-        """Start the clock and, on a terminal, the bar."""
+        """Start the clock and, on a terminal, the bar; a resumed run writes its scalars on from where it stands."""
+        if is_main_process():
+            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, runner.epoch in runner.evaluated_epochs)
         self._started = self._said = time.perf_counter()
         self._first_iter = self._since_iter = runner.iter
         self._since = self._started
@@ -132,8 +139,27 @@ class ProgressHook(Hook):
     @master_only
     def _write(self, runner, scalars: dict[str, float], step: int) -> None:  # noqa: ANN001
         runner.visualizer.add_scalars(scalars, step=step)
-        with open(f'{runner.work_dir}/scalars.jsonl', 'a', encoding='utf-8') as file:
+        with open(Path(runner.work_dir) / SCALARS_FILE, 'a', encoding='utf-8') as file:
             file.write(json.dumps({'step': step, 'epoch': runner.epoch, **scalars}) + '\n')
+
+
+def cut_scalars(path: Path, step: int, evaluated: bool) -> None:
+    """Drop what a run wrote after the step from which it goes on, and a line that a kill left half-written.
+
+    Args:
+        path: of the file; nothing happens where there is none.
+        step: steps done.
+        evaluated: whether the evaluation at this step, if there is one, is known, and not made again.
+    """
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding='utf-8').splitlines():
+        with suppress(ValueError, KeyError, TypeError):
+            scalars = json.loads(line)
+            if scalars['step'] < step or (scalars['step'] == step and ('lr' in scalars or evaluated)):
+                kept.append(line + '\n')
+    atomic_write(path, ''.join(kept))
 
 
 @HOOKS.register_module()

@@ -42,6 +42,7 @@ class LongTailedRunner(ClearRunner):
         draw_seed: seed of the sampler, the augmentation and dropout.
         precision: `fp32` or `bf16`.
         compiled: the compiled forward pass; None in eager training.
+        image_size: height and width of the images that the network is trained on, where known.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,6 +50,7 @@ class LongTailedRunner(ClearRunner):
         self.compiled: CompiledForward | None = None
         self.history: list[dict] = []
         self.identity: dict = {}
+        self.image_size: list[int] | None = None
         self._signal: int | None = None
         self._process = os.getpid()
         self._elapsed = 0.0
@@ -119,6 +121,7 @@ class LongTailedRunner(ClearRunner):
                 class_counts=self.bare_model.class_counts.tolist(),
                 model=plain(self.cfg.model.to_dict()),
                 precision=self.precision,
+                image_size=self.image_size,
                 history=self.history,
                 **self.identity,
             ),
@@ -281,4 +284,9 @@ def changed(before: Any, now: Any, path: str) -> str:
         for place, (old, new) in enumerate(zip(before, now, strict=True)):
             if old != new:
                 return changed(old, new, f'{path}[{place}]')
-    return f'{path} was {before!r} and is now {now!r}'
+    return f'{path} was {_brief(before)} and is now {_brief(now)}'
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f'{text[:110]} ...'

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import torch
 from mmengine.model import BaseDataPreprocessor
 
+from mmlt.arguments import number
 from mmlt.datasets.batch import Batch
 from mmlt.datasets.transforms import Draw
 from mmlt.datasets.transforms.base import apply_transforms
+from mmlt.errors import UserError
 from mmlt.registry import MODELS, TRANSFORMS
 
 # Where the further views stand among the streams of a draw: their transforms have streams of their own.
@@ -27,6 +29,9 @@ class BatchPreprocessor(BaseDataPreprocessor):
             contrastive branches. The views stand one after another, all images of a view together.
         channels_last: images and weights in channels-last memory format, which is quicker with and without bfloat16.
 
+    Raises:
+        UserError: mean or std are not one number a channel, or not those of pixels from 0 to 1.
+
     Attributes:
         seed: every draw of a transform is a function of it and of the batch's `keys`; the runner sets it.
     """
@@ -41,6 +46,11 @@ class BatchPreprocessor(BaseDataPreprocessor):
         channels_last: bool = True,
     ) -> None:
         super().__init__()
+        if not all(isinstance(values, (list, tuple)) for values in (mean, std)) or len(mean) != len(std):
+            raise UserError(f'BatchPreprocessor: mean and std must be one number a channel each, got {mean!r} and {std!r}.')
+        for low, high in zip(mean, std, strict=True):
+            number(self, 'each mean (of pixels from 0 to 1)', low, least=0, most=1)
+            number(self, 'each std (of pixels from 0 to 1)', high, above=0, most=1)
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1) * 255, persistent=False)
         self.register_buffer('scale', 1 / (torch.tensor(std).view(-1, 1, 1) * 255), persistent=False)
         self.train_transforms = [TRANSFORMS.build(cfg) for cfg in train_transforms]
@@ -61,11 +71,16 @@ class BatchPreprocessor(BaseDataPreprocessor):
             return apply_transforms(batch.images, self.test_transforms, Draw(self.seed, batch.keys))
         draw = Draw(self.seed, batch.keys)
         views = [apply_transforms(batch.images, self.train_transforms, draw)]
-        for number, transforms in enumerate(self.extra_views):
-            views.append(apply_transforms(batch.images, transforms, draw.at(VIEW_POSITION + number)))
+        for place, transforms in enumerate(self.extra_views):
+            views.append(apply_transforms(batch.images, transforms, draw.at(VIEW_POSITION + place)))
         return torch.cat(views) if len(views) > 1 else views[0]
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """(image / 255 - mean) / std in float32."""
+        if len(self.mean) not in (1, images.shape[1]):
+            raise UserError(
+                f'the images have {images.shape[1]} channels, but data_preprocessor.mean and std {len(self.mean)} numbers: '
+                'give one for each channel.'
+            )
         images = images.to(torch.float32, memory_format=self.memory_format)
         return images.sub_(self.mean).mul_(self.scale)

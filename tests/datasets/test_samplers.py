@@ -140,7 +140,7 @@ def test_wrong_input_is_named():
     with pytest.raises(UserError, match='has no image'):
         S.ShuffleSampler(Labelled([0, 0]))
     for options in (dict(num_samples=0), dict(seed=-1)):
-        with pytest.raises(UserError, match='must be at least'):
+        with pytest.raises(UserError, match='of at least'):
             S.ShuffleSampler(Labelled(COUNTS), **options)
     with pytest.raises(UserError, match='length must be one of'):
         S.ClassAwareSampler(Labelled(COUNTS), length='longest')
@@ -149,7 +149,7 @@ def test_wrong_input_is_named():
     with pytest.raises(UserError, match='num_epochs'):
         S.ProgressiveSampler(Labelled(COUNTS), num_epochs=0)
     for threshold in (0, -0.1, 1.5):
-        with pytest.raises(UserError, match='threshold must be in'):
+        with pytest.raises(UserError, match='threshold must be'):
             S.RepeatFactorSampler(Labelled(COUNTS), threshold=threshold)
 
 

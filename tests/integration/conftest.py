@@ -1,9 +1,13 @@
 """The command line, driven as a user drives it."""
 
+import contextlib
+import io
 import json
 import os
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,3 +56,22 @@ class CommandLine:
 def run(tmp_path) -> CommandLine:
     """Tools run in an empty folder."""
     return CommandLine(tmp_path)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch) -> Callable[..., tuple[int, str, str]]:
+    """A tool's script run in this process, in an empty folder: exit code, standard output, standard error."""
+
+    def run_here(tool: str, *args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, 'argv', [f'{tool}.py', *map(str, args)])
+        monkeypatch.setattr(sys, 'path', [*sys.path])
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                runpy.run_path(str(ROOT / 'tools' / f'{tool}.py'), run_name='__main__')
+            except SystemExit as error:
+                return error.code, out.getvalue(), err.getvalue()
+        return 0, out.getvalue(), err.getvalue()
+
+    monkeypatch.chdir(tmp_path)
+    return run_here

@@ -5,19 +5,13 @@ Most cases run a tool's script in this process; a few start it as a user does.
 
 import contextlib
 import fcntl
-import io
-import runpy
-import sys
+import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
+from bad_files import make
 
-from mmlt.apis.config import load_config
 from mmlt.apis.train import train
-from mmlt.engine.checkpoint import plain, save_checkpoint
-from mmlt.registry import MODELS
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +34,15 @@ def cifar(root):
 
 def own(name):
     return 'train', [f'{{files}}/{name}.py']
+
+
+def loss(name, **values):
+    return ce(f'model.loss.type={name}', *(f'model.loss.{key}={value}' for key, value in values.items()))
+
+
+def sampler(name, **values):
+    part = 'train_dataloader.sampler'
+    return ce(f'{part}.type={name}', *(f'{part}.{key}={value}' for key, value in values.items()))
 
 
 # name: ((tool, arguments), what the sentence must name); {files} is the folder of `files` below.
@@ -110,6 +113,33 @@ CASES = {
     'launcher without torchrun': (('train', [CE, '--launcher', 'pytorch']), ['torchrun', 'dist_train.sh']),
     'launcher without Slurm': (('train', [CE, '--launcher', 'slurm']), ['Slurm', 'slurm_train.sh']),
     'folder that cannot be made': (('train', [CE, '--work-dir', '{files}/close.py/x']), ['close.py', 'Not a directory']),
+    # numbers out of range
+    'temperature of 0': (bkd('model.temperature=0'), ['temperature', 'above 0', 'got 0']),
+    'temperature in words': (bkd('model.temperature=warm'), ['temperature', 'above 0', 'warm']),
+    'weight in words': (bkd('model.alpha=x'), ['BKDClassifier', 'alpha', "'x'"]),
+    'beta of 2': (bkd('model.beta=2'), ['beta', 'at most 1', 'got 2']),
+    'negative epoch of the weights': (bkd('model.reweight_start_epoch=-1'), ['start_epoch', 'at least 0', '-1']),
+    'negative gamma': (loss('FocalLoss', gamma=-2), ['FocalLoss', 'gamma', '-2']),
+    'gamma that is not a number': (loss('VSLoss', gamma='nan'), ['VSLoss', 'gamma', 'nan']),
+    'negative gamma of CDT': (loss('CDTLoss', gamma=-1), ['CDTLoss', 'gamma', '-1']),
+    'gamma above 1': (loss('SEQLLoss', gamma=1.5), ['SEQLLoss', 'gamma', '1.5']),
+    'tau in words': (loss('LogitAdjustedLoss', tau='much'), ['LogitAdjustedLoss', 'tau', 'much']),
+    'scale of 0': (loss('LDAMLoss', scale=0), ['LDAMLoss', 'scale', 'above 0']),
+    'negative margin': (loss('LDAMLoss', max_margin=-0.5), ['LDAMLoss', 'max_margin', '-0.5']),
+    'smoothing above 1': (loss('LabelAwareSmoothingLoss', head=1.4), ['LabelAwareSmoothingLoss', 'head', '1.4']),
+    'beta of the weights': (own('reweighting'), ['beta', 'at most 1', '1.5']),
+    'impossible mixing': (own('mixing'), ['Mixup', 'alpha', 'above 0', '-1']),
+    'share above 1': (own('remix'), ['Remix', 'tau', 'at most 1', '2']),
+    'threshold of 0': (sampler('RepeatFactorSampler', threshold=0), ['RepeatFactorSampler', 'threshold', 'above 0']),
+    'images a class in words': (sampler('ClassAwareSampler', samples_per_class='few'), ['samples_per_class', 'few']),
+    'power in words': (sampler('PowerSampler', power='root'), ['PowerSampler', 'power', 'root']),
+    'half a draw': (sampler('ShuffleSampler', num_samples=1.5), ['ShuffleSampler', 'num_samples', '1.5']),
+    'padding in words': (ce('data_preprocessor.train_transforms.0.padding=wide'), ['model', 'cannot be built', 'TypeError']),
+    'mean without its deviation': (ce('data_preprocessor.mean=[0.5,0.5]'), ['mean', 'std', '[0.5, 0.5]']),
+    'two channels': (
+        ce('data_preprocessor.mean=[0.5,0.5]', 'data_preprocessor.std=[0.5,0.5]'), ['3 channels', 'mean', '2 numbers']),
+    'mean in grey levels': (ce('data_preprocessor.mean=[123.7,116.3,103.5]'), ['mean', '0 to 1', '123.7']),
+    'images too small for the model': (own('vit'), ['test_vit', '8x8', 'img_size']),
     # data
     'missing data': (cifar('nowhere'), ['nowhere', 'cifar-100-python.tar.gz', 'https://']),
     'archive of another checksum': (cifar('{files}/archive'), ['cifar-100-python.tar.gz', 'MD5', 'delete']),
@@ -124,7 +154,23 @@ CASES = {
     'list with a broken line': (own('list_line'), ['line 2', 'lines.txt']),
     'list with a label too many': (own('list_label'), ['line 1', 'labels.txt', '7']),
     'list that is not there': (own('list_none'), ['none.txt', 'ann_file']),
+    'test folder that lacks a class': (own('folder_lacks'), ['test set', '2, not 3', "lacks b", 'classes']),
+    'test folder with other names': (own('folder_named'), ['test set', "class 1 is 'bb' there and 'b' here"]),
+    'folder that is no class': (own('folder_strange'), ['test_named', "bb", '`classes`']),
+    'list without a class': (own('list_empty'), ['class 3', 'no training image']),
     # checkpoints and folders
+    'checkpoint of other names': (
+        ('test', ['{files}/folder_named.py', '{files}/abc.pth']), ['abc.pth', "'bb' there", "'b' here"]),
+    'teacher of another normalisation': (
+        bkd('prerequisites.teacher.checkpoint={run}/epoch_1.pth', 'data_preprocessor.mean=[0.5,0.5,0.5]'),
+        ['teacher', '0.305', '0.5', 'data_preprocessor.mean']),
+    'what a replaced part left': (
+        own('undeleted'), ['PowerSampler', 'samples_per_class', 'ClassAwareSampler', '_delete_=True']),
+    'key of MMEngine': (own('load_from'), ['load_from', 'init_cfg']),
+    'folder of unreadable checkpoints': (
+        ('train', [CE, '--work-dir', '{files}/unreadable']), ['cannot be read', '--work-dir']),
+    'unfinished run': (
+        ('train', [CE, '--work-dir', '{files}/unfinished', '--cfg-options', ONE]), ['unfinished run', 'with --resume']),
     'missing teacher file': (bkd('prerequisites.teacher.checkpoint=no.pth'), ['no.pth', 'teacher', 'not there']),
     'missing teacher config': (bkd('prerequisites.teacher.config=no.py'), ['no.py', 'no config']),
     'teacher with other classes': (
@@ -140,7 +186,7 @@ CASES = {
         ['epoch_1.pth', 'backbone.', 'lacks']),
     'checkpoint of other classes': (
         ('test', [CE, '{run}/epoch_1.pth', '--cfg-options', 'model.head.num_classes=7']), ['10 classes', '7']),
-    'folder of another run': (('train', [CE, '--work-dir', '{run}']), ['--resume', '--work-dir']),
+    'folder of another run': (('train', [CE, '--work-dir', '{run}']), ['train_cfg.max_epochs was 1', 'now 60', '--work-dir']),
     'resumed with a changed config': (
         ('train', [CE, '--work-dir', '{run}', '--resume', '--cfg-options', ONE, 'optim_wrapper.optimizer.lr=0.2']),
         ['optim_wrapper.optimizer.lr', '0.1', '0.2']),
@@ -151,57 +197,18 @@ CASES = {
         ('convert_weights', ['{files}/hostile.pth', 'o.pth', '--config', CE]), ['hostile.pth', 'run code']),
     'no job': (('grid', [CE, '--jobs', '0']), ['--jobs 0']),
 }  # fmt: skip
-LISTED = """
-_base_ = ['{base}']
-train_dataloader = dict(dataset=dict(_delete_=True, type='ImageList', data_root='{root}', ann_file='{file}', num_classes=3))
-"""
-
-
-class Mark:
-    """Unpickled, it leaves a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-
-    def __reduce__(self):
-        return io.open, (self.path, 'w')
 
 
 @pytest.fixture(scope='module')
 def files(tmp_path_factory) -> dict[str, Path]:
     """What the cases need: a folder of bad files, a run's folder, a folder somebody holds."""
     folder = tmp_path_factory.mktemp('bad')
-    base = ROOT / CE
-    for name, text in {
-        'close': f"_base_ = ['{base}']\noptim_wraper = dict(optimizer=dict(lr=1))\n",
-        'argument': f"_base_ = ['{base}']\nmodel = dict(backbone=dict(dept=8))\n",
-        'broken': 'model = dict(\n',
-        'baseless': "_base_ = ['nowhere.py']\n",
-        'importing': f"_base_ = ['{base}']\ncustom_imports = dict(imports=['no_such_module_here'])\n",
-        'twice': f"_base_ = ['{base}']\ntrain_dataloader = dict(dataset=dict(dataset=dict(_delete_=True, "
-                 "type='LongTailedDataset', imbalance_ratio=50, dataset=dict(type='Digits'))))\n",
-        'list_line': LISTED.format(base=base, root=folder, file='lines.txt'),
-        'list_label': LISTED.format(base=base, root=folder, file='labels.txt'),
-        'list_none': LISTED.format(base=base, root=folder, file='none.txt'),
-    }.items():  # fmt: skip
-        (folder / f'{name}.py').write_text(text)
-    (folder / 'lines.txt').write_text('a.png 0\nb.png\n')
-    (folder / 'labels.txt').write_text('a.png 7\n')
-    (folder / 'archive').mkdir()
-    (folder / 'archive/cifar-100-python.tar.gz').write_bytes(b'half a file')
-    images = np.zeros((3, 32, 32, 3), np.uint8)
-    np.savez(folder / 'label.npz', images=images, labels=np.array([0, 1, 100]))
-    np.savez(folder / 'pickled.npz', images=images, labels=np.array([0, None, 1], dtype=object))
-    (folder / 'cut.npz').write_bytes((folder / 'label.npz').read_bytes()[:500])
-    torch.save({'state_dict': Mark(folder / 'mark')}, folder / 'hostile.pth')
-    torch.save({'state_dict': {'weight': torch.zeros(1)}}, folder / 'foreign.pth')
-    model = load_config(CE).model
-    model.head.num_classes = 7
-    made = MODELS.build(model)
-    made.class_counts += 1
-    save_checkpoint(folder / 'seven.pth', dict(state_dict=made.state_dict(), meta=dict(model=plain(model.to_dict()))))
+    make(folder, ROOT / CE)
     with contextlib.chdir(folder):
         train(CE, overrides={'train_cfg.max_epochs': 1}, work_dir=folder / 'run')
+    shutil.copytree(folder / 'run', folder / 'unfinished', ignore=shutil.ignore_patterns('results.json'))
+    (folder / 'unreadable').mkdir()
+    (folder / 'unreadable/epoch_3.pth').write_bytes(b'half')
     (folder / 'cut.pth').write_bytes((folder / 'run/epoch_1.pth').read_bytes()[:5000])
     (folder / 'busy').mkdir()
     with open(folder / 'busy/.lock', 'w') as lock:
@@ -210,24 +217,10 @@ def files(tmp_path_factory) -> dict[str, Path]:
     assert not (folder / 'mark').exists(), 'a hostile file ran'
 
 
-def call(tool: str, args: list[str], monkeypatch) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a tool that runs in this process."""
-    monkeypatch.setattr(sys, 'argv', [f'{tool}.py', *args])
-    monkeypatch.setattr(sys, 'path', [*sys.path])
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            runpy.run_path(str(ROOT / 'tools' / f'{tool}.py'), run_name='__main__')
-        except SystemExit as error:
-            return error.code, out.getvalue(), err.getvalue()
-    return 0, out.getvalue(), err.getvalue()
-
-
 @pytest.mark.parametrize('case', CASES)
-def test_one_sentence(case, files, monkeypatch, tmp_path):
+def test_one_sentence(case, files, call):
     (tool, args), expected = CASES[case]
-    monkeypatch.chdir(tmp_path)
-    code, out, err = call(tool, [arg.format(**files) for arg in args], monkeypatch)
+    code, out, err = call(tool, *(arg.format(**files) for arg in args))
     assert code == 1, out + err
     assert 'Traceback' not in out + err
     message = err.strip().splitlines()[-1]

@@ -84,6 +84,9 @@ def test_resumed_after_a_kill_at_a_checkpoint_equals_the_run_that_was_not_killed
         for timed in ('wall_seconds', 'images_per_s', 'peak_memory_mb', 'checkpoint'):
             del record[timed]
     assert whole == killed
+    steps = [[json.loads(line)['step'] for line in (run.folder / name / 'scalars.jsonl').read_text().splitlines()]
+             for name in ('whole', 'killed')]  # fmt: skip
+    assert steps[0] == steps[1], 'a resumed run tells every step once'
     one, other = (torch.load(run.folder / name / 'epoch_3.pth') for name in ('whole', 'killed'))
     assert all(torch.equal(value, other['state_dict'][name]) for name, value in one['state_dict'].items())
     _, err = run.train(CE, *options, 'model.head.bias=False', '--work-dir', 'killed', '--resume', code=1)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,10 +127,33 @@ def test_ranks_end_with_equal_weights_and_a_dead_rank_ends_the_other(run):
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
     done = two(run.folder, script, CE, '--work-dir', 'dying', *options, DIE='1')
-    assert done.returncode not in (0, -signal.SIGKILL)
-    assert 'another process of this run ended' in done.stderr or 'Signal 9' in done.stderr, done.stderr
+    assert done.returncode == 1 and 'Traceback' not in done.stderr, done.stderr
+    assert 'error: process 1 of this run was ended by SIGKILL' in done.stderr
     assert [path.name for path in (run.folder / 'dying').glob('epoch_*.pth')]
     done = two(run.folder, script, CE, '--work-dir', 'dying', '--resume', *options)
     assert done.returncode == 0 and 'resumed after epoch 2' in done.stdout, done.stdout + done.stderr
     whole, died = (torch.load(run.folder / name / 'epoch_4.pth') for name in ('whole', 'dying'))
     assert whole['sha256'] == died['sha256']
+
+
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_ends_with_our_own_line(run, number, code):
+    command = ['bash', str(ROOT / 'tools/dist_train.sh'), CE, '2', '--work-dir', 'run']
+    options = ['--cfg-options', 'train_cfg.max_epochs=1000', 'default_hooks.checkpoint.seconds=0']
+    process = subprocess.Popen([*command, *options], cwd=run.folder, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env={**os.environ, 'OMP_NUM_THREADS': '1'})  # fmt: skip
+    while not list((run.folder / 'run').glob('epoch_*.pth')):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, out + err
+    assert 'Traceback' not in out + err and 'SignalException' not in out + err
+    assert '--resume goes on from there' in out.strip().splitlines()[-1]
+
+
+def test_a_mistake_is_said_without_torchruns_own_report(run):
+    command = ['bash', str(ROOT / 'tools/dist_train.sh'), 'configs/none.py', '2']
+    done = subprocess.run(command, cwd=run.folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert {line for line in done.stderr.splitlines() if line} == {'error: there is no config configs/none.py.'}

@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import get_dist_info
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.errors import UserError
 
 
@@ -72,10 +73,9 @@ class Sampler(torch.utils.data.Sampler):
     def __init__(self, dataset: LabelledDataset, seed: int | None = 0, num_samples: int | None = None) -> None:
         super().__init__()
         self.labels, self.class_counts = _labels_and_counts(dataset)
-        if num_samples is not None and num_samples < 1:
-            raise UserError(f'{type(self).__name__}: num_samples must be at least 1, got {num_samples}.')
-        if seed is not None and seed < 0:
-            raise UserError(f'{type(self).__name__}: seed must be at least 0, got {seed}.')
+        if num_samples is not None:
+            number(self, 'num_samples', num_samples, least=1, whole=True)
+        number(self, 'seed', seed or 0, least=0, whole=True)
         self.seed = seed or 0
         self.num_samples = self.default_length() if num_samples is None else num_samples
         self.epoch = 0

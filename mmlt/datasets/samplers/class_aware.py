@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mmlt.arguments import number
 from mmlt.datasets.samplers.base import ClassTable, Draws, LabelledDataset, Sampler
 from mmlt.errors import UserError
 from mmlt.registry import DATA_SAMPLERS
@@ -40,10 +41,8 @@ class ClassAwareSampler(Sampler):
     ) -> None:
         if length not in LENGTHS:
             raise UserError(f'ClassAwareSampler: length must be one of {", ".join(LENGTHS)}, got {length!r}.')
-        if samples_per_class < 1:
-            raise UserError(f'ClassAwareSampler: samples_per_class must be at least 1, got {samples_per_class}.')
         self.length = length
-        self.samples_per_class = samples_per_class
+        self.samples_per_class = number(self, 'samples_per_class', samples_per_class, least=1, whole=True)
         super().__init__(dataset, seed, num_samples)
         self.table = ClassTable(self.labels, self.class_counts)
 

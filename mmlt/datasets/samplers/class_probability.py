@@ -8,8 +8,8 @@ from abc import abstractmethod
 
 import numpy as np
 
+from mmlt.arguments import number
 from mmlt.datasets.samplers.base import ClassTable, Draws, LabelledDataset, Sampler
-from mmlt.errors import UserError
 from mmlt.registry import DATA_SAMPLERS
 
 
@@ -77,7 +77,7 @@ class PowerSampler(ClassProbabilitySampler):
         power: float = 0.5,
     ) -> None:
         super().__init__(dataset, seed, num_samples)
-        self.power = power
+        self.power = number(self, 'power', power)
 
     def class_weights(self, counts: np.ndarray, epoch: int) -> np.ndarray:
         """`n_c ** power`, scaled by the largest count so that no power overflows early."""
@@ -124,9 +124,7 @@ class ProgressiveSampler(ClassProbabilitySampler):
         num_samples: int | None = None,
     ) -> None:
         super().__init__(dataset, seed, num_samples)
-        if num_epochs < 1:
-            raise UserError(f'ProgressiveSampler: num_epochs must be at least 1, got {num_epochs}.')
-        self.num_epochs = num_epochs
+        self.num_epochs = number(self, 'num_epochs', num_epochs, least=1, whole=True)
 
     def class_weights(self, counts: np.ndarray, epoch: int) -> np.ndarray:
         """The mixture of both distributions."""

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from mmlt.arguments import number
 from mmlt.datasets.samplers.base import Draws, LabelledDataset, Sampler
-from mmlt.errors import UserError
 from mmlt.registry import DATA_SAMPLERS
 
 
@@ -39,9 +39,7 @@ class RepeatFactorSampler(Sampler):
         seed: int | None = 0,
         num_samples: int | None = None,
     ) -> None:
-        if not 0 < threshold <= 1:
-            raise UserError(f'RepeatFactorSampler: threshold must be in (0, 1], got {threshold}.')
-        self.threshold = threshold
+        self.threshold = number(self, 'threshold', threshold, above=0, most=1)
         super().__init__(dataset, seed, num_samples)
 
     @property

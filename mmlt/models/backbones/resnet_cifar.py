@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
@@ -53,7 +54,7 @@ class ResNetCIFAR(nn.Module):
         if depth < 8 or (depth - 2) % 6:
             raise UserError(f'ResNetCIFAR has no depth {depth}: choose 6n + 2, for instance 8, 20, 32, 44, 56 or 110.')
         blocks = (depth - 2) // 6
-        self.out_channels = 4 * base_channels
+        self.out_channels = 4 * number(self, 'base_channels', base_channels, least=1, whole=True)
         self.conv1 = nn.Conv2d(in_channels, base_channels, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(base_channels)
         width = base_channels

@@ -1,11 +1,15 @@
 """Any model of timm as a backbone."""
 
+import re
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from mmlt.errors import UserError
+from mmlt.errors import UserError, reason
 from mmlt.registry import MODELS
+
+# What torch says where a layer does not fit its input.
+SIZES = re.compile(r'size|shape|dimension|channels', re.IGNORECASE)
 
 
 @MODELS.register_module()
@@ -75,13 +79,31 @@ class TimmBackbone(nn.Module):
         source = dict(pretrained_cfg_overlay=dict(file=self.checkpoint)) if self.checkpoint else {}
         try:
             donor = timm.create_model(**self.settings, pretrained=True, **source)
-        except Exception as error:  # no network, no such file, no weights published, other shapes
+        except Exception as error:  # no network, no weights published, a file of other shapes or of more than plain data
+            model = f'the timm model {self.settings["model_name"]}'
+            if self.checkpoint:
+                raise UserError(
+                    f'{self.checkpoint} (backbone.checkpoint) gives {model} no weights ({reason(error)}): name another file.'
+                ) from error
             raise UserError(
-                f'no pretrained weights for the timm model {self.settings["model_name"]} ({type(error).__name__}: {error}): '
-                'name a file of weights as backbone.checkpoint, or set pretrained=False.'
+                f'no pretrained weights for {model} ({reason(error)}): name a file of weights as backbone.checkpoint, or set '
+                'pretrained=False.'
             ) from error
         self.model.load_state_dict(donor.state_dict())
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
-        """Map images (B, in_channels, H, W) to pooled features (B, out_channels), in a tuple."""
-        return (self.model(images),)
+        """Map images (B, in_channels, H, W) to pooled features (B, out_channels), in a tuple.
+
+        Raises:
+            UserError: the model takes no images of this size.
+        """
+        try:
+            return (self.model(images),)
+        except (AssertionError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not SIZES.search(str(error)):
+                raise
+            size = f'{images.shape[2]}x{images.shape[3]}'
+            raise UserError(
+                f'the timm model {self.settings["model_name"]} takes no images of {size} pixels ({reason(error)}): '
+                f'set model.backbone.img_size={images.shape[2]} where the model has it, or resize the images.'
+            ) from error

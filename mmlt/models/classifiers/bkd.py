@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mmlt.arguments import number
 from mmlt.models.classifiers.distillation import DistillationClassifier
 from mmlt.registry import MODELS
 
@@ -41,7 +42,7 @@ class BKDClassifier(DistillationClassifier):
             type='BalancedDistillHead',
             num_classes=head['num_classes'],
             temperature=temperature,
-            weight=alpha,
+            weight=number(self, 'alpha', alpha, least=0),
             beta=beta,
             start_epoch=reweight_start_epoch,
         )

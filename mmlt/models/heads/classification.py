@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
@@ -55,7 +56,7 @@ class CosineHead(nn.Module):
     def __init__(self, in_channels: int, num_classes: int, scale: float = 1.0) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.scale = scale
+        self.scale = number(self, 'scale', scale, above=0)
         self.weight = nn.Parameter(F.normalize(torch.empty(num_classes, in_channels).uniform_(-1, 1), dim=1))
 
     def forward(self, features: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.models.losses import balanced_distillation_loss, distillation_loss
 from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.registry import MODELS
@@ -28,8 +29,8 @@ class LogitDistillHead(nn.Module):
 
     def __init__(self, temperature: float = 2.0, weight: float = 1.0) -> None:
         super().__init__()
-        self.temperature = temperature
-        self.weight = weight
+        self.temperature = number(self, 'temperature', temperature, above=0)
+        self.weight = number(self, 'weight', weight, least=0)
 
     def forward(self, student: Outputs, teacher: Outputs, target: Tensor, class_counts: Tensor) -> dict[str, Tensor]:
         """`loss_kd` (scalar) from two `Outputs`; `target` (B,) and `class_counts` (K,) are not used."""
@@ -60,8 +61,8 @@ class BalancedDistillHead(nn.Module):
         start_epoch: int = 0,
     ) -> None:
         super().__init__()
-        self.temperature = temperature
-        self.weight = weight
+        self.temperature = number(self, 'temperature', temperature, above=0)
+        self.weight = number(self, 'weight', weight, least=0)
         self.reweighting = ClassReweighting(num_classes, beta, start_epoch)
 
     def forward(self, student: Outputs, teacher: Outputs, target: Tensor, class_counts: Tensor) -> dict[str, Tensor]:
@@ -86,7 +87,7 @@ class FeatureDistillHead(nn.Module):
         super().__init__()
         bridged = teacher_channels not in (None, in_channels)
         self.projection = nn.Linear(in_channels, teacher_channels, bias=False) if bridged else nn.Identity()
-        self.weight = weight
+        self.weight = number(self, 'weight', weight, least=0)
 
     def forward(self, student: Outputs, teacher: Outputs, target: Tensor, class_counts: Tensor) -> dict[str, Tensor]:
         """`loss_feature` (scalar) from two `Outputs`; `target` (B,) and `class_counts` (K,) are not used."""

@@ -9,6 +9,7 @@ times each sample counts in the mean, can be used with a mixing (`MixingClassifi
 import torch
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms.draw import Draw
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
@@ -46,7 +47,7 @@ class FocalLoss(nn.Module):
 
     def __init__(self, gamma: float = 1.0) -> None:
         super().__init__()
-        self.gamma = gamma
+        self.gamma = number(self, 'gamma', gamma, least=0)
 
     def forward(
         self,
@@ -86,7 +87,7 @@ class LogitAdjustedLoss(nn.Module):
 
     def __init__(self, tau: float = 1.0) -> None:
         super().__init__()
-        self.tau = tau
+        self.tau = number(self, 'tau', tau, least=0)
 
     def forward(
         self,
@@ -111,8 +112,8 @@ class LDAMLoss(nn.Module):
 
     def __init__(self, max_margin: float = 0.5, scale: float = 30.0) -> None:
         super().__init__()
-        self.max_margin = max_margin
-        self.scale = scale
+        self.max_margin = number(self, 'max_margin', max_margin, least=0)
+        self.scale = number(self, 'scale', scale, above=0)
 
     def forward(
         self,
@@ -139,8 +140,8 @@ class LabelAwareSmoothingLoss(nn.Module):
 
     def __init__(self, head: float = 0.4, tail: float = 0.1) -> None:
         super().__init__()
-        self.head = head
-        self.tail = tail
+        self.head = number(self, 'head', head, least=0, most=1)
+        self.tail = number(self, 'tail', tail, least=0, most=1)
 
     def forward(
         self,
@@ -167,8 +168,8 @@ class VSLoss(nn.Module):
 
     def __init__(self, gamma: float = 0.15, tau: float = 1.0) -> None:
         super().__init__()
-        self.gamma = gamma
-        self.tau = tau
+        self.gamma = number(self, 'gamma', gamma, least=0)
+        self.tau = number(self, 'tau', tau, least=0)
 
     def forward(
         self,
@@ -192,7 +193,7 @@ class CDTLoss(nn.Module):
 
     def __init__(self, gamma: float = 0.2) -> None:
         super().__init__()
-        self.gamma = gamma
+        self.gamma = number(self, 'gamma', gamma, least=0)
 
     def forward(
         self,
@@ -217,8 +218,8 @@ class SEQLLoss(nn.Module):
 
     def __init__(self, gamma: float = 0.9, threshold: float = 5e-3) -> None:
         super().__init__()
-        self.gamma = gamma
-        self.threshold = threshold
+        self.gamma = number(self, 'gamma', gamma, least=0, most=1)
+        self.threshold = number(self, 'threshold', threshold, least=0, most=1)
 
     def forward(
         self,
@@ -255,7 +256,7 @@ class BalancedSigmoidLoss(nn.Module):
 
     def __init__(self, num_images: int) -> None:
         super().__init__()
-        self.num_images = num_images
+        self.num_images = number(self, 'num_images', num_images, least=1)
 
     def forward(
         self,
@@ -287,6 +288,7 @@ class SeesawLoss(nn.Module):
 
     def __init__(self, num_classes: int, p: float = 0.8, q: float = 2.0) -> None:
         super().__init__()
+        p, q = number(self, 'p', p, least=0), number(self, 'q', q, least=0)
         self.loss = MODELS.build(dict(type='mmpretrain.SeesawLoss', num_classes=num_classes, p=p, q=q))
 
     def forward(

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.errors import UserError
 from mmlt.priors import ClassCounts, count_array, effective_number_weights
 from mmlt.registry import MODELS
@@ -28,13 +29,8 @@ class ClassReweighting(nn.Module):
 
     def __init__(self, num_classes: int, beta: float = 0.9999, start_epoch: int = 0) -> None:
         super().__init__()
-        if not 0 <= beta <= 1 or start_epoch < 0:
-            raise UserError(
-                f'ClassReweighting takes a beta in [0, 1] and a start_epoch of at least 0, got beta={beta} and '
-                f'start_epoch={start_epoch}.'
-            )
-        self.beta = beta
-        self.start_epoch = start_epoch
+        self.beta = number(self, 'beta', beta, least=0, most=1)
+        self.start_epoch = number(self, 'start_epoch', start_epoch, least=0, whole=True)
         self.epoch = 0
         self._effective: Tensor | None = None
         self.register_buffer('weights', torch.ones(num_classes), persistent=False)

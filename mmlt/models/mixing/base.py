@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms import Draw
 from mmlt.errors import UserError
 from mmlt.models.mixing.beta import BetaQuantiles
@@ -46,16 +47,13 @@ class Mixing(nn.Module):
         self, alpha: float = 1.0, probability: float = 1.0, first_epoch: int = 0, end_epoch: int | None = None
     ) -> None:
         super().__init__()
-        name = type(self).__name__
-        if not alpha > 0:
-            raise UserError(f'{name}: alpha must be above 0, got {alpha}.')
-        if not 0 <= probability <= 1:
-            raise UserError(f'{name}: probability must be in [0, 1], got {probability}.')
-        if first_epoch < 0 or (end_epoch is not None and end_epoch <= first_epoch):
-            raise UserError(f'{name}: no epoch is mixed with first_epoch={first_epoch} and end_epoch={end_epoch}.')
-        self.beta = BetaQuantiles(alpha)
-        self.probability = probability
-        self.first_epoch = first_epoch
+        self.beta = BetaQuantiles(number(self, 'alpha', alpha, above=0))
+        self.probability = number(self, 'probability', probability, least=0, most=1)
+        self.first_epoch = number(self, 'first_epoch', first_epoch, least=0, whole=True)
+        if end_epoch is not None and number(self, 'end_epoch', end_epoch, whole=True) <= first_epoch:
+            raise UserError(
+                f'{type(self).__name__}: no epoch is mixed with first_epoch={first_epoch} and end_epoch={end_epoch}.'
+            )
         self.end_epoch = end_epoch
         self.active = first_epoch == 0
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms import Draw
 from mmlt.models.mixing.base import Mixed, Mixing
 from mmlt.models.mixing.mixup import blend
@@ -51,8 +52,8 @@ class Remix(Mixing):
         end_epoch: int | None = None,
     ) -> None:
         super().__init__(alpha, probability, first_epoch, end_epoch)
-        self.kappa = kappa
-        self.tau = tau
+        self.kappa = number(self, 'kappa', kappa, least=1)
+        self.tau = number(self, 'tau', tau, least=0, most=1)
 
     def mix(
         self,

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""torchrun, ending as tools/train.py ends: the reason in one line, the exit code of a signal, no stack trace of its own.
+
+    python tools/launch.py --nproc-per-node 2 tools/train.py CONFIG --launcher pytorch    # what dist_train.sh does
+"""
+
+import logging
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    """Start the processes; Ctrl-C and SIGTERM are handed on to them, and time is left to finish the step and save."""
+    if 'LOGLEVEL' not in os.environ:  # torchrun's own log: the processes say what happened
+        logging.disable(logging.ERROR)
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    try:
+        run.main(['--shutdown-timeout', '300', *sys.argv[1:]])
+    except SignalException as error:
+        sys.exit(128 + int(error.sigval))
+    except ChildFailedError as error:
+        killed = {rank: failure.exitcode for rank, failure in error.failures.items() if failure.exitcode < 0}
+        for rank, code in killed.items():
+            print(
+                f'error: process {rank} of this run was ended by {signal.Signals(-code).name} (out of memory, or a kill); '
+                '--resume goes on from the last checkpoint.',
+                file=sys.stderr,
+            )
+        sys.exit(1 if killed else error.get_first_failure()[1].exitcode)
+
+
+if __name__ == '__main__':
+    main()
