@@ -1,31 +1,29 @@
 """Momentum contrast for several experts: projectors, a momentum encoder and a queue; training only."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.models.losses.contrastive import info_nce_loss
 from mmlt.models.momentum import FeatureQueue, MomentumEncoder
+from mmlt.models.projection import Projector
 
 
 class ExpertProjectors(nn.Module):
     """A two-layer projector for each expert.
 
     Args:
-        in_channels: size C of an expert's feature.
+        in_channels: size C of an expert's feature, and of the hidden layer.
         dim: size D of a projection.
         num_experts: number E of experts.
     """
 
     def __init__(self, in_channels: int, dim: int, num_experts: int) -> None:
         super().__init__()
-        self.projectors = nn.ModuleList(
-            nn.Sequential(nn.Linear(in_channels, in_channels), nn.ReLU(inplace=True), nn.Linear(in_channels, dim))
-            for _ in range(num_experts)
-        )
+        self.projectors = nn.ModuleList(Projector(in_channels, [in_channels], dim) for _ in range(num_experts))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (B, E, C) to projections (B, E, D)."""
+        """Map features (B, E, C) to unit vectors (B, E, D), float32 or wider."""
         parts = zip(self.projectors, features.unbind(1), strict=True)
         return torch.stack([projector(own) for projector, own in parts], dim=1)
 
@@ -56,7 +54,7 @@ class MomentumContrast(nn.Module):
         momentum: float = 0.999,
     ) -> None:
         super().__init__()
-        self.temperature = temperature
+        self.temperature = number(self, 'temperature', temperature, above=0)
         self.projectors = ExpertProjectors(in_channels, dim, num_experts)
         self.encoder = MomentumEncoder([backbone, self.projectors], momentum)
         self.queue = FeatureQueue(queue_size, (num_experts, dim))
@@ -69,8 +67,7 @@ class MomentumContrast(nn.Module):
             key_images: the other view, normalised, (B, 3, H, W).
             labels: int64 (B,), kept in the queue beside the keys.
         """
-        queries = F.normalize(self.projectors(features).float(), dim=2)  # (B, E, D)
-        keys = F.normalize(self.encoder(key_images).float(), dim=2)
+        queries, keys = self.projectors(features), self.encoder(key_images)  # each (B, E, D)
         filled = self.queue.filled
         losses = [
             info_nce_loss(own, key, queued, filled, self.temperature)

@@ -7,6 +7,7 @@ import torch
 from mmengine.dist import all_gather, get_world_size
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.errors import UserError
 
 
@@ -42,9 +43,7 @@ class MomentumEncoder(nn.Module):
 
     def __init__(self, query: Sequence[nn.Module], momentum: float = 0.999) -> None:
         super().__init__()
-        if not 0 <= momentum <= 1:
-            raise UserError(f'the momentum of a MomentumEncoder lies in [0, 1], not at {momentum}.')
-        self.momentum = momentum
+        self.momentum = number(self, 'momentum', momentum, least=0, most=1)
         self.key = copy.deepcopy(nn.Sequential(*query)).requires_grad_(False)
         self._query = list(query)  # a list: no sub-modules of this one
 
@@ -87,8 +86,7 @@ class FeatureQueue(nn.Module):
 
     def __init__(self, size: int, shape: Sequence[int]) -> None:
         super().__init__()
-        if size < 1:
-            raise UserError(f'a queue has at least one entry, not {size}.')
+        number(self, 'size', size, least=1, whole=True)
         self.register_buffer('features', torch.zeros(size, *shape))
         self.register_buffer('labels', torch.full((size,), -1, dtype=torch.int64))
         self.register_buffer('pointer', torch.zeros((), dtype=torch.int64))

@@ -10,7 +10,11 @@ import torch
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-PACO = 'configs/paco/resnet8_digitslt.py'
+# A config, the names of its queue, its momentum encoder and the network that this follows.
+RUNS = {
+    'configs/paco/resnet8_digitslt.py': ('queue', 'encoder_k.key.0.conv1', 'backbone.conv1'),
+    'configs/ecl/resnet8_digitslt.py': ('contrast.queue', 'contrast.encoder.key.0.trunk.0.conv1', 'backbone.trunk.0.conv1'),
+}
 # A signal, if wanted, after a step (DIE: number, epoch, step); each rank shows the weights that it ends with.
 SCRIPT = """
 import os, runpy, sys
@@ -44,36 +48,41 @@ def start(command: list, folder: Path, **env: str) -> subprocess.CompletedProces
                           env={**os.environ, 'OMP_NUM_THREADS': '1', **env})  # fmt: skip
 
 
-def test_a_run_killed_in_the_midst_of_an_epoch_ends_with_the_same_encoder_and_queue(run, script):
+@pytest.mark.parametrize('config', RUNS)
+def test_a_run_killed_in_the_midst_of_an_epoch_ends_with_the_same_encoder_and_queue(run, script, config):
+    queue, follower, followed = RUNS[config]
     options = ['--cfg-options', 'train_cfg.max_epochs=3', 'default_hooks.checkpoint.seconds=0']
-    run('train.py', PACO, '--work-dir', 'whole', *options)
-    command = [sys.executable, script, PACO, '--work-dir', 'killed', '--resume', *options]
+    run('train.py', config, '--work-dir', 'whole', *options)
+    command = [sys.executable, script, config, '--work-dir', 'killed', '--resume', *options]
     asked = start(command, run.folder, DIE='15 1 2')
     assert asked.returncode == 143 and list((run.folder / 'killed').glob('epoch_1_step_*.pth')), asked.stderr
     killed = start(command, run.folder, DIE='9 2 3')
     assert killed.returncode == -9 and 'resumed after epoch 1, step' in killed.stdout, killed.stderr
-    out, _ = run('train.py', PACO, '--work-dir', 'killed', '--resume', *options)
+    out, _ = run('train.py', config, '--work-dir', 'killed', '--resume', *options)
     assert 'resumed after epoch 2' in out
     whole, killed = (torch.load(run.folder / name / 'epoch_3.pth') for name in ('whole', 'killed'))
     assert whole['sha256'] == killed['sha256']
     weights = killed['state_dict']
     assert all(torch.equal(value, weights[name]) for name, value in whole['state_dict'].items())
-    assert weights['queue.pointer'] == 3 * 342 % 256 and (weights['queue.labels'] >= 0).all()
-    key, query = weights['encoder_k.key.0.conv1.weight'], weights['backbone.conv1.weight']
+    assert weights[f'{queue}.pointer'] == 3 * 342 % 256 and (weights[f'{queue}.labels'] >= 0).all()
+    key, query = weights[f'{follower}.weight'], weights[f'{followed}.weight']
     assert not torch.equal(key, query)
 
 
-def test_two_ranks_end_with_equal_encoders_and_the_queue_of_one_process(run, script):
+@pytest.mark.parametrize('config', RUNS)
+def test_two_ranks_end_with_equal_encoders_and_the_queue_of_one_process(run, script, config):
+    queue, follower, _ = RUNS[config]
     options = ['--cfg-options', 'train_cfg.max_epochs=2']
     launch = f'GPUS=2; source {ROOT}/tools/dist_common.sh; launch "$@"'
-    command = ['bash', '-c', launch, 'bash', script, PACO, '--work-dir', 'two', '--launcher', 'pytorch', *options]
+    command = ['bash', '-c', launch, 'bash', script, config, '--work-dir', 'two', '--launcher', 'pytorch', *options]
     done = start([*command, 'train_dataloader.batch_size=32'], run.folder)
     assert done.returncode == 0, done.stdout + done.stderr
     first, second = (torch.load(run.folder / f'weights{rank}.pth') for rank in range(2))
-    assert first.keys() == second.keys() and any(name.startswith('encoder_k') for name in first)
+    assert first.keys() == second.keys() and f'{follower}.weight' in first
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-    run('train.py', PACO, '--work-dir', 'one', *options)
+    run('train.py', config, '--work-dir', 'one', *options)
     one = torch.load(run.folder / 'one/epoch_2.pth')['state_dict']
-    assert torch.equal(one['queue.labels'], first['queue.labels'])  # gathered in the order of the one process
-    assert one['queue.pointer'] == first['queue.pointer']
-    torch.testing.assert_close(first['queue.features'].norm(dim=1), torch.ones(256))
+    assert torch.equal(one[f'{queue}.labels'], first[f'{queue}.labels'])  # gathered in the order of the one process
+    assert one[f'{queue}.pointer'] == first[f'{queue}.pointer']
+    lengths = first[f'{queue}.features'].norm(dim=-1)
+    torch.testing.assert_close(lengths, torch.ones_like(lengths))

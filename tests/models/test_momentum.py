@@ -163,7 +163,7 @@ def test_a_batch_larger_than_the_queue_and_a_queue_of_nothing_are_refused():
     queue.hold(torch.zeros(5, 2), torch.zeros(5, dtype=torch.int64))
     with pytest.raises(UserError, match='a batch of 5 images does not fit a queue of 4: enlarge queue_size'):
         queue.after_step(updated=True)
-    with pytest.raises(UserError, match='at least one entry'):
+    with pytest.raises(UserError, match='size must be a whole number of at least 1'):
         FeatureQueue(0, (2,))
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.errors import UserError
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.backbones.segments import segments_of
@@ -33,8 +34,8 @@ class MultiExpertBackbone(nn.Module):
         self, backbone: dict, num_experts: int = 3, shared_stages: int = 1, together: bool | None = None
     ) -> None:
         super().__init__()
-        if num_experts < 1:
-            raise UserError(f'MultiExpertBackbone needs at least one expert, not num_experts={num_experts}.')
+        number(self, 'num_experts', num_experts, least=1, whole=True)
+        number(self, 'shared_stages', shared_stages, least=0, whole=True)
         self.cfg = dict(backbone)
         self.num_experts = num_experts
         experts = []

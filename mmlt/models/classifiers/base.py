@@ -15,7 +15,7 @@ from mmlt.models.momentum import MomentumEncoder
 from mmlt.registry import MODELS
 
 # Where a loss stands among the transforms of the preprocessor, whose streams are numbered by their place in the list.
-LOSS_POSITION = 2**17
+LOSS_POSITION = 2**18
 
 
 @MODELS.register_module()

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.models.classifiers.multi_expert import MultiExpertClassifier
 from mmlt.models.contrast import MomentumContrast
 
@@ -26,7 +27,7 @@ class ContrastingExperts(MultiExpertClassifier):
         data_preprocessor: dict | None = None,
     ) -> None:
         super().__init__(backbone, head, loss, data_preprocessor=data_preprocessor)
-        self.contrast_weight = contrast_weight
+        self.contrast_weight = number(self, 'contrast_weight', contrast_weight, least=0)
         self.contrast = None
         if contrast is not None:
             self.contrast = MomentumContrast(self.backbone, head['in_channels'], self.num_experts, **contrast)

@@ -4,6 +4,7 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.errors import UserError
 from mmlt.models.classifiers.contrasting import ContrastingExperts
 from mmlt.models.classifiers.multi_expert import ExpertOutputs
@@ -26,7 +27,7 @@ class ClassConfidence(nn.Module):
 
     Args:
         num_classes: number K of classes.
-        momentum: part of the running mean that stays, in [0, 1).
+        momentum: part of the running mean that stays, in [0, 1].
         gamma, limit: of `transfer_weights`.
 
     Attributes:
@@ -117,7 +118,7 @@ class ECLClassifier(ContrastingExperts):
         loss: of the labels; balanced softmax if none is given.
 
     Raises:
-        UserError: an unknown weighting.
+        UserError: an unknown weighting, or a number out of its range.
     """
 
     def __init__(
@@ -140,12 +141,13 @@ class ECLClassifier(ContrastingExperts):
         super().__init__(backbone, head, contrast, contrast_weight, loss, data_preprocessor)
         if weighting not in WEIGHTINGS:
             raise UserError(f'ECLClassifier knows no weighting {weighting!r}: choose one of {", ".join(WEIGHTINGS)}.')
-        self.distill_weight = distill_weight
+        self.distill_weight = number(self, 'distill_weight', distill_weight, least=0)
         self.weighting = weighting
-        self.temperature = temperature
-        self.gamma = gamma
-        self.limit = limit
-        self.feature_weight = feature_weight
+        self.temperature = number(self, 'temperature', temperature, above=0)
+        self.gamma = number(self, 'gamma', gamma, least=0)
+        self.limit = limit if limit is None else number(self, 'limit', limit, least=1)
+        self.feature_weight = number(self, 'feature_weight', feature_weight, least=0)
+        number(self, 'confidence_momentum', confidence_momentum, least=0, most=1)
         self.distilled_head = self.confidence = None
         if distill_weight and self.num_experts > 1:
             self.distilled_head = self.build_head(head)

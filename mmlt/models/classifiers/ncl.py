@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.models.classifiers.contrasting import ContrastingExperts
 from mmlt.models.classifiers.multi_expert import ExpertOutputs
 from mmlt.models.losses import cross_entropy_loss
@@ -41,8 +42,9 @@ class NCLClassifier(ContrastingExperts):
     ) -> None:
         loss = loss or dict(type='BalancedSoftmaxLoss')
         super().__init__(backbone, head, contrast, contrast_weight, loss, data_preprocessor)
+        number(self, 'hard_part', hard_part, above=0, most=1)
         self.num_hard = min(max(round(hard_part * self.num_classes), 1), self.num_classes)
-        self.distill_weight = distill_weight
+        self.distill_weight = number(self, 'distill_weight', distill_weight, least=0)
 
     def expert_losses(self, outputs: ExpertOutputs, target: Tensor) -> dict[str, Tensor]:
         """`loss_cls` and `loss_hard` of the labels, `loss_distill` of the experts, on all and on hard classes."""

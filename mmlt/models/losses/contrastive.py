@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mmlt.models.losses.inputs import widen
+from mmlt.models.losses.similarity import similarities
 
 
 def info_nce_loss(queries: Tensor, keys: Tensor, queue: Tensor, filled: Tensor, temperature: float) -> Tensor:
@@ -19,9 +20,11 @@ def info_nce_loss(queries: Tensor, keys: Tensor, queue: Tensor, filled: Tensor, 
     Returns:
         Scalar, float32 or wider, mean over the batch; 0 while the queue is empty.
 
+    Raises:
+        ValueError: `temperature` is not more than 0.
+
     Source: van den Oord et al., 2018; He et al., Momentum Contrast, CVPR 2020, eq. 1.
     """
-    queries, keys, queue = widen(queries), widen(keys.detach()), widen(queue.detach())
-    positive = (queries * keys).sum(1, keepdim=True)  # (B, 1)
-    negative = (queries @ queue.T).masked_fill(~filled, -torch.inf)  # (B, Q)
-    return -torch.log_softmax(torch.cat([positive, negative], dim=1) / temperature, dim=1)[:, 0].mean()
+    positive = (widen(queries) * widen(keys.detach())).sum(1, keepdim=True) / temperature  # (B, 1)
+    negative = similarities(queries, queue.detach(), temperature).masked_fill(~filled, -torch.inf)  # (B, Q)
+    return -torch.log_softmax(torch.cat([positive, negative], dim=1), dim=1)[:, 0].mean()
