@@ -32,11 +32,16 @@ def main() -> None:
     table = Table('part', title=f'{args.config}, one image of {" x ".join(map(str, args.shape))}')
     for column in ('parameters', 'GMAC', 'of all'):
         table.add_column(column, justify='right')
-    for part in parts:
+    predicting = [part for part in parts if not part.training_only]
+    for part in predicting:
         share = f'{part.macs / max(whole.macs, 1):.1%}'
         table.add_row(part.name, f'{part.parameters:,}', f'{part.macs / 1e9:.4f}', share)
     table.add_section()
     table.add_row('all', f'{whole.parameters:,}', f'{whole.macs / 1e9:.4f}', '')
+    if len(predicting) < len(parts):
+        table.add_section()
+        for part in parts[len(predicting) :]:
+            table.add_row(f'{part.name} (while training)', f'{part.parameters:,}', '', '')
     console.print(table)
     console.print('GMAC: 10^9 multiply-adds of convolutions and matrix products.', markup=False)
 

@@ -31,8 +31,10 @@ def method_of(record: Mapping[str, Any], names: Mapping[str, str]) -> str:
     folder = record['config'].split('/')[0]
     name = names.get(folder, folder)
     first = record.get('first')
-    if record.get('adjustment'):
-        return f'{method_of(first, names) if first else name} + {correction_in_words(record["adjustment"])}'
+    steps = [f'experts weighted on the {record["aggregation"]["found_on"]}'] if record.get('aggregation') else []
+    steps += [correction_in_words(record['adjustment'])] if record.get('adjustment') else []
+    if steps:
+        return ' + '.join([method_of(first, names) if first else name, *steps])
     if first:
         return f'{name}, {epochs_of(record)} epochs on {method_of(first, names)}'
     return name

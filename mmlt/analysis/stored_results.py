@@ -67,7 +67,8 @@ def stored_name(record: dict[str, Any]) -> Path:
     """Where a result is kept, below `configs`."""
     method, *rest = config_of(record['config']).split('/')
     precision = '' if record['precision'] == 'fp32' else f'_{record["precision"]}'
-    correction = correction_in_name(record.get('adjustment'))
+    correction = '_aggregated' if record.get('aggregation') else ''
+    correction += correction_in_name(record.get('adjustment'))
     return Path(method, 'results', f'{"_".join(rest)}{precision}_seed{record["seed"]}{correction}.json')
 
 
@@ -209,7 +210,7 @@ def _runs_by_checkpoint(records: Iterable[dict[str, Any]]) -> dict[str, dict[str
 def _reason_to_skip(record: dict[str, Any], root: Path, runs: dict[str, dict[str, Any]]) -> str | None:
     config = config_of(record['config'])
     if not _is_run(record):
-        if not record.get('adjustment'):
+        if not record.get('adjustment') and not record.get('aggregation'):
             return "it evaluates a checkpoint without a correction, and the run's own results.json has those figures"
         run = runs.get(record['checkpoint']['sha256'])
         if run is None:

@@ -136,6 +136,7 @@ def rows_by_recipe(records: Iterable[Record]) -> dict[Recipe, list[Row]]:
             record['config'],
             json.dumps(record['overrides'], sort_keys=True),
             json.dumps(record.get('adjustment'), sort_keys=True),
+            bool(record.get('aggregation')),  # whose weights differ from seed to seed
             record['precision'],
             record['device'],
             record.get('world_size', 1),

@@ -82,6 +82,9 @@ def test_arguments() -> argparse.Namespace:
     parser.add_argument('--work-dir', help="folder for per_class.csv (default: test, beside the checkpoint)")
     parser.add_argument('--precision', choices=('fp32', 'bf16'), help="instead of the checkpoint's own")
     add_arguments(parser)
+    parser.add_argument(
+        '--aggregate', action='store_true', help='weight the experts by what the unlabelled test images say (SADE)'
+    )
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -110,9 +113,14 @@ def test_main() -> None:
         launcher=args.launcher,
         work_dir=args.work_dir,
         adjustment=adjustment,
+        aggregate_experts=args.aggregate,
     )
     if is_main_process():
         console.print(metrics_table(record))
+        if args.aggregate:
+            from mmlt.apis.aggregation import in_words as weights_in_words
+
+            console.print(weights_in_words(record['aggregation']), markup=False)
         if adjustment:
             console.print(in_words(record['adjustment']), markup=False)
         if args.out:

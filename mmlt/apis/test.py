@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size, is_main_process
 
 from mmlt.analysis.results import write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
+from mmlt.apis.aggregation import aggregate
 from mmlt.apis.agreement import check_classes
 from mmlt.apis.config import config_name, find_config, load_config
 from mmlt.apis.posthoc import adjust_model
@@ -28,6 +29,7 @@ def test(
     launcher: str = 'none',
     work_dir: str | Path | None = None,
     adjustment: Adjustment | None = None,
+    aggregate_experts: bool = False,
 ) -> dict:
     """Evaluate `checkpoint` with the model and the test set of `config`.
 
@@ -39,11 +41,14 @@ def test(
         launcher: `none`, `pytorch` or `slurm`.
         work_dir: folder for `per_class.csv`; `test` beside the checkpoint by default.
         adjustment: a correction to put on the model first; the file is then `per_class_<adjust>.csv`.
+        aggregate_experts: weight the experts first by what the unlabelled test images say; `aggregated` is then part of
+            the file's name.
 
     Returns:
         A record as `mmlt.analysis.results.RECORD` has it, with the training data in `data`, the metrics in `last`, nothing
         in `best` and `evaluated_epochs`, and the checkpoint's run as the prerequisite `model`; and besides: `checkpoint`
-        (path, SHA-256, epoch), `test_data`, `metrics`, `per_class` rows, `adjustment` if there is one.
+        (path, SHA-256, epoch), `test_data`, `metrics`, `per_class` rows, `adjustment` and `aggregation` if
+        there is one.
 
     Raises:
         UserError: the checkpoint is damaged, or has another architecture or number of classes than the config.
@@ -76,6 +81,7 @@ def test(
     load_weights(runner.bare_model, content['state_dict'], checkpoint)
     tested_on = runner.test_loop.dataloader.dataset.metainfo.get('classes')
     check_classes(meta.get('classes') or tested_on or [], tested_on, f'{checkpoint} was trained on')
+    aggregated = aggregate(runner) if aggregate_experts else None
     adjusted = adjust_model(adjustment, runner, train_data, meta, config_name(path)) if adjustment else None
     start = time.perf_counter()
     metrics = runner.test()
@@ -106,11 +112,12 @@ def test(
         metrics=metrics,
         per_class=details['per_class'],
         note=fallback,
+        **(dict(aggregation=aggregated) if aggregated else {}),
         **(dict(adjustment=adjusted) if adjusted else {}),
     )
     if is_main_process():
-        name = f'per_class_{adjustment.adjust}.csv' if adjustment else 'per_class.csv'
-        write_per_class_csv(folder / name, details['per_class'])
+        words = ['per_class', *(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
+        write_per_class_csv(folder / f'{"_".join(words)}.csv', details['per_class'])
     return record
 
 

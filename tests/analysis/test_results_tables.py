@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from mmlt.analysis.methods import correction_in_name, correction_in_words, method_of, names_in
+from mmlt.analysis.stored_results import stored_name
 from mmlt.analysis.tables import (
     NOTHING_STORED,
     comparison_table,
@@ -166,6 +167,11 @@ def test_what_goes_on_from_a_run_stands_beside_it(make_record):
         'cRT, 10 epochs on CE',
         'cRT, 10 epochs on CE + tau-normalisation (post-hoc, tau = 1, not tuned)',
     ]
+    aggregation = dict(weights=[0.5, 0.5], found_on='unlabelled test images')
+    weighted = {**corrected, 'seed': 1, 'adjustment': None, 'aggregation': aggregation}
+    assert method_of(weighted, names) == 'cRT, 10 epochs on CE + experts weighted on the unlabelled test images'
+    assert stored_name(weighted).name == 'x_seed1_aggregated.json'
+    assert len(rows_by_recipe([second, weighted]).popitem()[1]) == 2  # no two seeds of one thing
     text = render_table({CONFIG: [first], 'crt/x': [second, corrected]}, names=names)
     assert '30 epochs**' in text and '10 epochs**' not in text
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from mmlt.apis.train import load_classifier, train
 from mmlt.datasets import Digits
+from mmlt.datasets.batch import Batch
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
@@ -74,6 +75,28 @@ def check_run(record: dict) -> None:
 def test_alone(project, monkeypatch, one_thread, name):
     monkeypatch.chdir(project.folder)
     check_run(train(student(project, 'ce', *BACKBONES[name])))
+
+
+@pytest.mark.parametrize(('name', 'width'), [('resnet50', 0.75), ('resnet50', 1.0), ('vit', 1.0)])
+def test_as_experts_on_a_shared_trunk(project, monkeypatch, one_thread, name, width):
+    monkeypatch.chdir(project.folder)
+    own, channels = BACKBONES[name]
+    own = {**own, 'base_channels': 16} if name == 'resnet50' else own
+    channels = int(width * (channels // 4 if name == 'resnet50' else channels))
+    backbone = dict(type='MultiExpertBackbone', backbone=own, num_experts=3, shared_stages=1, expert_width=width)
+    record = train(student(project, 'ce', backbone, channels, "model['type'] = 'MultiExpertClassifier'\n"))
+    path = f'{record["folder"]}/{record["checkpoint"]["file"]}'
+    content = load_checkpoint(path)
+    momenta = [state['momentum_buffer'] for state in content['optimizer']['state'].values()]
+    model = load_classifier(path).eval()
+    assert len(momenta) == len(list(model.parameters()))
+    assert all(m.isfinite().all() and m.abs().max() > 0 for m in momenta)
+    images, labels = Digits('test').tensors()
+    with torch.inference_mode():
+        batch = model.data_preprocessor(Batch(images, labels, labels, labels))
+        predicted = model.expert_outputs(batch.images).logits.mean(1).argmax(1)
+    accuracy = 100 * (predicted == labels).float().mean().item()
+    assert record['last']['metrics']['accuracy/top1'] == pytest.approx(accuracy, abs=0.41)
 
 
 @pytest.mark.parametrize('name', ['resnet18', 'convnext', 'vit', 'timm_resnet'])

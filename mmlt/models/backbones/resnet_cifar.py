@@ -1,5 +1,7 @@
 """The CIFAR ResNet of He et al. (2016), section 4.2, with parameter-free (option A) shortcuts."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -53,20 +55,32 @@ class ResNetCIFAR(nn.Module):
         super().__init__()
         if depth < 8 or (depth - 2) % 6:
             raise UserError(f'ResNetCIFAR has no depth {depth}: choose 6n + 2, for instance 8, 20, 32, 44, 56 or 110.')
-        blocks = (depth - 2) // 6
-        self.out_channels = 4 * number(self, 'base_channels', base_channels, least=1, whole=True)
-        self.conv1 = nn.Conv2d(in_channels, base_channels, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(base_channels)
-        width = base_channels
-        stages = ((base_channels, 1), (2 * base_channels, 2), (4 * base_channels, 2))
-        for stage, (channels, stride) in enumerate(stages):
-            layers = [BasicBlock(width, channels, stride)]
-            layers += [BasicBlock(channels, channels) for _ in range(blocks - 1)]
-            self.add_module(f'layer{stage + 1}', nn.Sequential(*layers))
-            width = channels
-        for module in self.modules():
+        self.blocks = (depth - 2) // 6
+        self.in_channels = in_channels
+        base_channels = number(self, 'base_channels', base_channels, least=1, whole=True)
+        self.build_stages([base_channels, 2 * base_channels, 4 * base_channels])
+
+    def build_stages(self, channels: Sequence[int], first: int = 0) -> None:
+        """Build the stages from `first` (0 to 2) on anew, and with stage 0 the stem, with Kaiming's initialisation.
+
+        Args:
+            channels: of all three stages.
+            first: the first stage that is built; the ones before it stay.
+        """
+        if first == 0:
+            self.conv1 = nn.Conv2d(self.in_channels, channels[0], 3, 1, 1, bias=False)
+            self.bn1 = nn.BatchNorm2d(channels[0])
+        built = [self.conv1] if first == 0 else []
+        for stage in range(first, 3):
+            width = channels[max(stage - 1, 0)]
+            layers = [BasicBlock(width, channels[stage], 1 if stage == 0 else 2)]
+            layers += [BasicBlock(channels[stage], channels[stage]) for _ in range(self.blocks - 1)]
+            built.append(nn.Sequential(*layers))
+            setattr(self, f'layer{stage + 1}', built[-1])
+        for module in nn.ModuleList(built).modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
+        self.out_channels = channels[-1]
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Map images (B, in_channels, H, W) to one feature map (B, 4 * base_channels, H/4, W/4), in a tuple."""

@@ -1,5 +1,6 @@
 """One file a method."""
 
+from mmlt.models.classifiers.balpoe import BalPoEClassifier
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.models.classifiers.bcl import BCLClassifier
 from mmlt.models.classifiers.bkd import BKDClassifier
@@ -11,10 +12,13 @@ from mmlt.models.classifiers.mixing import MixingClassifier
 from mmlt.models.classifiers.multi_expert import MultiExpertClassifier
 from mmlt.models.classifiers.ncl import NCLClassifier
 from mmlt.models.classifiers.paco import GPaCoClassifier, PaCoClassifier
+from mmlt.models.classifiers.ride import RIDEClassifier, RIDEDistillationClassifier
+from mmlt.models.classifiers.sade import SADEClassifier
 
 __all__ = [
     'BCLClassifier',
     'BKDClassifier',
+    'BalPoEClassifier',
     'DistillationClassifier',
     'ECLClassifier',
     'FrozenBackboneClassifier',
@@ -25,4 +29,7 @@ __all__ = [
     'MultiExpertClassifier',
     'NCLClassifier',
     'PaCoClassifier',
+    'RIDEClassifier',
+    'RIDEDistillationClassifier',
+    'SADEClassifier',
 ]

@@ -11,31 +11,18 @@ from mmlt.models.heads import Outputs
 from mmlt.registry import MODELS
 
 
-@MODELS.register_module()
-class DistillationClassifier(LongTailedClassifier):
-    """Classification loss plus the losses of one or more distillation heads.
+class Taught:
+    """What a classifier with a frozen teacher has; it stands before the classifier among the bases.
 
     The teacher is attached before training (the config's `prerequisites.teacher`). It is no sub-module: it stays in
     eval mode, gets no gradient, is in no optimizer and in no checkpoint, and sees the very images the student sees.
 
-    Args:
-        distill_heads: configs of distillation heads.
-        backbone, head, loss, neck, reweighting, data_preprocessor: as `LongTailedClassifier`.
+    Attributes:
+        distill_heads: the distillation heads, which the classifier's constructor builds.
     """
 
-    def __init__(
-        self,
-        backbone: dict,
-        head: dict,
-        distill_heads: Sequence[dict] = (),
-        loss: dict | None = None,
-        neck: dict | None = None,
-        reweighting: dict | None = None,
-        data_preprocessor: dict | None = None,
-    ) -> None:
-        super().__init__(backbone, head, loss, neck, reweighting, data_preprocessor)
-        self.distill_heads = nn.ModuleList(MODELS.build(cfg) for cfg in distill_heads)
-        self._teacher: list[LongTailedClassifier] = []  # in a list: not a sub-module
+    distill_heads: nn.ModuleList
+    _teacher: Sequence[LongTailedClassifier] = ()  # in a list: not a sub-module
 
     @property
     def teacher(self) -> LongTailedClassifier | None:
@@ -68,11 +55,39 @@ class DistillationClassifier(LongTailedClassifier):
         with torch.no_grad():
             return self.teacher.outputs(images)
 
-    def losses(self, images: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """`loss_cls` and each distillation head's losses."""
+    def distillation_losses(self, student: Outputs, images: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Each distillation head's losses, from the student's outputs and the teacher's on the same images."""
         teacher = self.teacher_outputs(images)
-        student = self.outputs(images)
-        losses = {'loss_cls': self.classification_loss(student.logits, target)}
+        losses = {}
         for head in self.distill_heads:
             losses.update(head(student, teacher, target, self.class_counts))
         return losses
+
+
+@MODELS.register_module()
+class DistillationClassifier(Taught, LongTailedClassifier):
+    """Classification loss plus the losses of one or more distillation heads; see `Taught` for the teacher.
+
+    Args:
+        distill_heads: configs of distillation heads.
+        backbone, head, loss, neck, reweighting, data_preprocessor: as `LongTailedClassifier`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        distill_heads: Sequence[dict] = (),
+        loss: dict | None = None,
+        neck: dict | None = None,
+        reweighting: dict | None = None,
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        super().__init__(backbone, head, loss, neck, reweighting, data_preprocessor)
+        self.distill_heads = nn.ModuleList(MODELS.build(cfg) for cfg in distill_heads)
+
+    def losses(self, images: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """`loss_cls` and each distillation head's losses."""
+        student = self.outputs(images)
+        loss = self.classification_loss(student.logits, target)
+        return {'loss_cls': loss, **self.distillation_losses(student, images, target)}

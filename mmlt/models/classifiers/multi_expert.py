@@ -29,9 +29,15 @@ class MultiExpertClassifier(LongTailedClassifier):
         head: config of one expert's head; each expert gets its own.
         loss, reweighting, data_preprocessor: as `LongTailedClassifier`.
 
+    Attributes:
+        expert_weights: (E,), the weights of the experts' logits in the prediction, where they were learnt at test time
+            (`mmlt.apis.aggregation`); None for equal ones. They are in no checkpoint.
+
     Raises:
         UserError: the backbone has no experts.
     """
+
+    expert_weights: Tensor | None = None
 
     def __init__(
         self,
@@ -63,8 +69,10 @@ class MultiExpertClassifier(LongTailedClassifier):
         return ExpertOutputs(features, self.head(features))
 
     def combine(self, logits: Tensor) -> Tensor:
-        """The prediction (B, K) from the experts' raw logits (B, E, K): their mean."""
-        return logits.mean(dim=1)
+        """The prediction (B, K) from the experts' raw logits (B, E, K): their mean, or a weighted one."""
+        if self.expert_weights is None:
+            return logits.mean(dim=1)
+        return (self.expert_weights[:, None] * logits).sum(dim=1)
 
     def outputs(self, images: Tensor) -> Outputs:
         """The experts' mean feature (B, C) and the ensemble's logits (B, K)."""

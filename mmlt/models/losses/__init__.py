@@ -5,6 +5,7 @@ from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.distillation import balanced_distillation_loss, distillation_loss
 from mmlt.models.losses.equalization import seql_loss
+from mmlt.models.losses.experts import balpoe_loss, diversity_loss, diversity_temperatures, sade_loss
 from mmlt.models.losses.label_aware_smoothing import label_aware_smoothing_loss, smoothing_factors
 from mmlt.models.losses.ldam import ldam_loss, ldam_margins
 from mmlt.models.losses.parametric_contrastive import parametric_contrastive_loss
@@ -16,15 +17,19 @@ __all__ = [
     'balanced_distillation_loss',
     'balanced_sigmoid_loss',
     'balanced_softmax_loss',
+    'balpoe_loss',
     'cdt_loss',
     'cross_entropy_loss',
     'distillation_loss',
+    'diversity_loss',
+    'diversity_temperatures',
     'focal_loss',
     'label_aware_smoothing_loss',
     'ldam_loss',
     'ldam_margins',
     'logit_adjusted_loss',
     'parametric_contrastive_loss',
+    'sade_loss',
     'seql_loss',
     'smoothing_factors',
     'supervised_contrastive_loss',

@@ -57,12 +57,17 @@ class ClassReweighting(nn.Module):
             RuntimeError: the epoch needs class counts, which `set_class_counts` has not been given.
         """
         self.epoch = epoch
-        if epoch >= self.start_epoch and self._effective is None:
+        if self.active and self._effective is None:
             raise RuntimeError('ClassReweighting needs set_class_counts before the first epoch with weights.')
         self._update()
 
+    @property
+    def active(self) -> bool:
+        """Whether the epoch is one with effective-number weights."""
+        return self.epoch >= self.start_epoch
+
     def _update(self) -> None:
-        if self.epoch >= self.start_epoch and self._effective is not None:
+        if self.active and self._effective is not None:
             self.weights.copy_(self._effective)
         else:
             self.weights.fill_(1.0)
