@@ -140,9 +140,9 @@ def test_frozen_parts_are_refused(name):
 @pytest.mark.parametrize(
     ('settings', 'words'),
     [
-        (dict(num_experts=0), 'at least one expert'),
+        (dict(num_experts=0), 'num_experts must be a whole number of at least 1'),
         (dict(shared_stages=3), 'from 0 .nothing shared. to 2, not 3'),
-        (dict(shared_stages=-1, expert_width=0.5), 'not -1'),
+        (dict(shared_stages=-1), 'shared_stages must be a whole number of at least 0'),
         (dict(expert_width=0), 'above 0'),
         (dict(backbone=dict(type='mmpretrain.ConvNeXt', arch=CONVNEXT), expert_width=0.5), 'ConvNeXt'),
         (dict(backbone=dict(type='mmpretrain.ResNet', depth=18), together=True), 'cannot run together'),
