@@ -94,7 +94,7 @@ def test_it_has_no_gradient_and_is_saved():
 
 @pytest.mark.parametrize('momentum', [-0.1, 1.1])
 def test_a_momentum_outside_is_refused(momentum):
-    with pytest.raises(UserError, match=r'lies in \[0, 1\]'):
+    with pytest.raises(UserError, match='momentum must be a number of at least 0 and at most 1'):
         MomentumEncoder([nn.Linear(2, 2)], momentum)
 
 
