@@ -167,7 +167,6 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
     runner = LongTailedRunner.from_cfg(cfg)
     runner._train_dataloader = stage.loader
     runner._val_dataloader = stage.val_loader
-    runner.model.to(memory_format=runner.bare_model.memory_format)
     return runner
 
 

@@ -81,6 +81,11 @@ class LongTailedRunner(ClearRunner):
         """Epochs (from 1) whose evaluation is known."""
         return [record['epoch'] for record in self.history]
 
+    def build_model(self, model: Any) -> Any:
+        """See `Runner.build_model`; its layout is final before it is wrapped, for a wrapper lays out gradients alike."""
+        model = super().build_model(model)
+        return model.to(memory_format=getattr(model, 'memory_format', torch.contiguous_format))
+
     def build_logger(self, log_level: int | str = 'WARNING', log_file: str | None = None, **kwargs: Any) -> MMLogger:
         """MMEngine's logger, warnings only and without its folder a run: the run's own log is `train.log`."""
         with suppress(OSError):  # another rank was quicker
