@@ -22,7 +22,8 @@ def metrics_table(record: Mapping[str, Any]) -> Table:
     table.add_column('metric')
     table.add_column('value', justify='right')
     for name, value in record['metrics'].items():
-        table.add_row(name, f'{value:.2f}' if name.startswith('accuracy/') else f'{value:.4f}')
+        percent = name.startswith(('accuracy/', 'experts/')) and not name.startswith('experts/diversity')
+        table.add_row(name, f'{value:.2f}' if percent else f'{value:.4f}')
     if len(record['per_class']) <= 20:
         table.add_section()
         for row in record['per_class']:

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mmlt.analysis.experts_table import experts_table
 from mmlt.analysis.methods import epochs_of, method_of
 from mmlt.errors import UserError
 
@@ -215,12 +216,17 @@ def render_table(
             not there come last, called by their folder.
 
     Returns:
-        Text without a newline at its end; one sentence if there is no result.
+        Text without a newline at its end; one sentence if there is no result. In a method's own folder, runs of several
+        experts have a second table.
     """
     records = [{**record, 'config': config} for config, records in results_by_config.items() for record in records]
     if not records:
         return NOTHING_STORED
-    parts = [_markdown(recipe, rows, folder, names or {}) for recipe, rows in rows_by_recipe(records).items()]
+    parts = []
+    for recipe, rows in rows_by_recipe(records).items():
+        parts.append(_markdown(recipe, rows, folder, names or {}))
+        experts = experts_table(recipe, rows, folder) if folder != '.' else None
+        parts += [experts] if experts else []
     parts.append(
         'Accuracies in percent, ECE as a fraction (15 bins), after the last epoch unless the heading says '
         'best; mean ± sample standard deviation over the seeds, a single run where there is one. '
