@@ -23,18 +23,14 @@ CASES = {
     'rival-ce': ('ce', 'cross entropy, against the loop that long-tailed repositories share'),
     'rival-bkd': ('bkd', 'balanced knowledge distillation, against that loop'),
     'rival-augment': ('ce', 'cross entropy with AutoAugment and Cutout, against that loop'),
-    'experts-together': ('multi_expert', 'three experts as one grouped network, against the same experts one by one'),
+    'experts-together': ('multi_expert', 'three experts one by one, against the same experts as one grouped network'),
     'experts-separate': ('multi_expert', 'three experts on a shared trunk, against three separate networks'),
     'ecl-ncl': ('ecl', 'ECL whole, against NCL'),
 }
 # Rivals that run through the Runner too: what they are called, their method, what else their config has.
 WITHIN = {
-    'experts-together': ('one by one', 'multi_expert', {'model.backbone.together': False}),
-    'experts-separate': (
-        'three separate networks',
-        'multi_expert',
-        {'model.backbone.together': False, 'model.backbone.shared_stages': 0},
-    ),
+    'experts-together': ('one grouped network', 'multi_expert', {'model.backbone.together': True}),
+    'experts-separate': ('three separate networks', 'multi_expert', {'model.backbone.shared_stages': 0}),
     'ecl-ncl': ('NCL', 'ncl', {}),
 }
 CONFIGS = dict(cifar100='{}/resnet32_cifar100lt_30e.py', digits='{}/resnet8_digitslt.py')

@@ -45,8 +45,8 @@ class MultiExpertBackbone(nn.Module):
         shared_stages: how many stages, with the stem, all experts share; 0 for E networks with nothing in common. The
             stages of a ViT are its blocks, its stem the embedding of patches and places.
         expert_width: factor on the channels of each stage that an expert has for itself (ResNets only): RIDE has 0.75.
-        together: run the experts as one grouped network, with equal results. None does so for `ResNetCIFAR`, whose
-            channels are few; other backbones run one by one.
+        together: run the experts as one grouped network, with equal results (`ResNetCIFAR` only). On a 2-core CPU this
+            was slower than one by one; where the launch of kernels is what limits, it may be faster.
 
     Attributes:
         out_channels: size C of each expert's feature; None where the adapter does not tell.
@@ -61,7 +61,7 @@ class MultiExpertBackbone(nn.Module):
         num_experts: int = 3,
         shared_stages: int = 1,
         expert_width: float = 1.0,
-        together: bool | None = None,
+        together: bool = False,
     ) -> None:
         super().__init__()
         number(self, 'num_experts', num_experts, least=1, whole=True)
@@ -78,10 +78,9 @@ class MultiExpertBackbone(nn.Module):
                 self.trunk = trunk
             experts.append(expert)
         self.out_channels = getattr(experts[0][-1], 'out_channels', None) or getattr(built, 'out_channels', None)
-        known = can_run_together(experts)
-        if together and not known:
+        if together and not can_run_together(experts):
             raise UserError(f'experts of {self.cfg["type"]} cannot run together: leave out together=True.')
-        self.experts = Experts(experts, known and num_experts > 1 if together is None else together)
+        self.experts = Experts(experts, together)
 
     def _build(self, initialise: bool = False) -> tuple[nn.Module, nn.Sequential, nn.Sequential]:
         """A whole backbone, and the trunk and the expert that it is cut into."""

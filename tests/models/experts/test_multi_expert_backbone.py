@@ -241,8 +241,8 @@ def pair(shared: int, width: float = 1.0, experts: int = 3) -> tuple[nn.Module, 
     )
     shaken(model)
     other = copy.deepcopy(model)
-    assert model.experts.together
-    other.experts.together = False
+    assert not other.experts.together
+    model.experts.together = True
     return model, other
 
 
@@ -282,10 +282,6 @@ class TestTogether:
         for place, expert in enumerate(model.experts):
             assert all(bool(p.grad.any()) == (place == 1) for p in expert.parameters() if p.grad is not None)
         assert any(bool(p.grad.any()) for p in model.trunk.parameters())
-
-    def test_a_single_expert_runs_by_itself(self):
-        model = MODELS.build(dict(type='MultiExpertBackbone', backbone=dict(type='ResNetCIFAR', depth=8), num_experts=1))
-        assert not model.experts.together
 
 
 def test_mmpretrain_is_imported_for_its_own_backbones_only():
