@@ -46,7 +46,7 @@ class MultiExpertBackbone(nn.Module):
             stages of a ViT are its blocks, its stem the embedding of patches and places.
         expert_width: factor on the channels of each stage that an expert has for itself (ResNets only): RIDE has 0.75.
         together: run the experts as one grouped network, with equal results (`ResNetCIFAR` only). On a 2-core CPU this
-            was slower than one by one; where the launch of kernels is what limits, it may be faster.
+            was not faster than one by one; where the launch of kernels is what limits, it may be faster.
 
     Attributes:
         out_channels: size C of each expert's feature; None where the adapter does not tell.

@@ -1,7 +1,7 @@
 """Experts of one shape run as one network: their channels side by side, their convolutions grouped.
 
 The experts keep their own parameters and statistics, so a checkpoint does not know which way they ran. One wide kernel
-in place of E narrow ones means fewer launches. On a 2-core CPU it lost against one by one (`tools/benchmark.py --cases
+in place of E narrow ones means fewer launches. On a 2-core CPU it did not win against one by one (`tools/benchmark.py --cases
 experts-together`); on a GPU it has not been measured.
 """
 
