@@ -10,7 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-CASES = ('framework', 'rival-ce', 'rival-bkd', 'rival-augment', 'experts-together', 'experts-separate', 'ecl-ncl')
+RIVALS = ('framework', 'rival-ce', 'rival-bkd', 'rival-augment')
+PARTS = ('bf16', 'channels-last', 'fused-sgd', 'compile')
+EXPERTS = ('experts-together', 'experts-separate', 'ecl-ncl')
+CASES = RIVALS + PARTS + EXPERTS
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,16 +21,17 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Training images a second through the Runner, against a bare PyTorch loop over the same parts '
         '(framework) and against the loop that long-tailed repositories share: torchvision on PIL images, fp32, the '
-        'better of 0 and 2 workers (rival-...); several experts against other ways to run them. Legs take turns, each in '
-        'a process of its own; a ratio is the median over the pairs. Run it on an otherwise idle machine. With --train a '
-        'config is trained to its end in both ways, and their accuracies stand side by side.'
+        'better of 0 and 2 workers (rival-...); each part of the speed against doing without it; several experts against '
+        'other ways to run them. Legs take turns, each in a process of its own; a ratio is the median over the pairs. Run it '
+        'on an otherwise idle machine. With --train a config is trained to its end in both '
+        'ways, and their accuracies stand side by side.'
     )
     parser.add_argument('--train', metavar='CONFIG', help="accuracy instead of speed: the rival's loop and mmlt, each to "
                         'the end of this config of plain cross entropy; goes on where it was stopped')  # fmt: skip
     parser.add_argument('--show', metavar='FILE', help='measure nothing: print the Markdown table of a JSON file')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1], metavar='K', help='of --train (default 0 1)')
-    parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES), metavar='CASE',
-                        help=f'default: {" ".join(CASES)}')  # fmt: skip
+    parser.add_argument('--cases', nargs='+', choices=CASES, default=list(RIVALS), metavar='CASE',
+                        help=f'default: {" ".join(RIVALS)}; there are too: {" ".join(PARTS + EXPERTS)}')  # fmt: skip
     parser.add_argument('--data', choices=('auto', 'cifar100', 'digits'), default='auto',
                         help='CIFAR-100-LT where it is there, else the embedded digits (auto)')  # fmt: skip
     parser.add_argument('--pairs', type=int, default=5, help='measurements of each leg (default 5)')

@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from mmlt.apis.benchmark.accuracy import differences
+from mmlt.apis.benchmark.cases import CASES, CONFIGS, WITHIN, legs_of, rival_precision
 from mmlt.apis.benchmark.pairs import LegProcess, compare
 from mmlt.apis.benchmark.rival import Cutout, Pictures, ResNet, bkd_loss, transform_of
 from mmlt.apis.benchmark.show import markdown
+from mmlt.apis.config import load_config
 from mmlt.errors import UserError
 from mmlt.models.backbones import ResNetCIFAR
 from mmlt.models.losses import balanced_distillation_loss
@@ -96,6 +98,20 @@ def test_a_comparison_of_accuracy_as_markdown(tmp_path):
     file.write_text('[]')
     with pytest.raises(UserError, match='no finished benchmark'):
         markdown(file)
+
+
+@pytest.mark.parametrize('case', WITHIN)
+def test_the_two_legs_of_a_part_differ_in_that_part_alone(case, tmp_path):
+    config = CONFIGS['digits'].format(CASES[case][0])
+    (_, _, own), (_, _, rival) = legs_of(case, config, 'bf16', {}, tmp_path)
+    ours, theirs = (load_config(leg['config'], leg['overrides']).to_dict() for leg in (own, rival))
+    if case == 'bf16':
+        assert (own['precision'], rival['precision']) == ('bf16', 'fp32') and ours == theirs
+    elif case == 'ecl-ncl':
+        assert (ours['model']['type'], theirs['model']['type']) == ('ECLClassifier', 'NCLClassifier')
+    else:
+        assert own['precision'] == rival['precision'] == 'bf16' and own['config'] == rival['config'] and ours != theirs
+    assert rival['precision'] == rival_precision(case, 'bf16')
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import platform
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,43 @@ CASES = {
     'rival-ce': ('ce', 'cross entropy, against the loop that long-tailed repositories share'),
     'rival-bkd': ('bkd', 'balanced knowledge distillation, against that loop'),
     'rival-augment': ('ce', 'cross entropy with AutoAugment and Cutout, against that loop'),
+    'bf16': ('ce', 'bfloat16 autocast, against float32'),
+    'channels-last': ('ce', 'images and weights channels-last, against contiguous ones'),
+    'fused-sgd': ('ce', 'the fused optimizer, against the plain one'),
+    'compile': ('ce', 'compiled steps, against eager ones'),
     'experts-together': ('multi_expert', 'three experts one by one, against the same experts as one grouped network'),
     'experts-separate': ('multi_expert', 'three experts on a shared trunk, against three separate networks'),
     'ecl-ncl': ('ecl', 'ECL whole, against NCL'),
 }
-# Rivals that run through the Runner too: what they are called, their method, what else their config has.
+
+
+@dataclass(frozen=True)
+class Within:
+    """A rival that runs through the Runner too.
+
+    Attributes:
+        rival: what it is called.
+        method: folder of its config; None for that of the case.
+        own: overrides of mmlt's leg alone.
+        other: overrides of the rival's alone.
+        precision: of the rival; None for that of the case.
+    """
+
+    rival: str
+    method: str | None = None
+    own: dict[str, Any] = field(default_factory=dict)
+    other: dict[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+
+
 WITHIN = {
-    'experts-together': ('one grouped network', 'multi_expert', {'model.backbone.together': True}),
-    'experts-separate': ('three separate networks', 'multi_expert', {'model.backbone.shared_stages': 0}),
-    'ecl-ncl': ('NCL', 'ncl', {}),
+    'bf16': Within('no autocast', precision='fp32'),
+    'channels-last': Within('contiguous', other={'data_preprocessor.channels_last': False}),
+    'fused-sgd': Within('plain SGD', other={'optim_wrapper.optimizer.fused': False}),
+    'compile': Within('eager', own={'compile': True}, other={'compile': False}),
+    'experts-together': Within('one grouped network', other={'model.backbone.together': True}),
+    'experts-separate': Within('three separate networks', other={'model.backbone.shared_stages': 0}),
+    'ecl-ncl': Within('NCL', 'ncl'),
 }
 CONFIGS = dict(cifar100='{}/resnet32_cifar100lt_30e.py', digits='{}/resnet8_digitslt.py')
 VERSIONS = ('mmengine', 'numpy', 'pillow', 'torch', 'torchvision')
@@ -100,7 +129,7 @@ def run_cases(
                 config=config,
                 data=data,
                 precision=precision,
-                rival_precision='fp32' if case.startswith('rival-') else precision,
+                rival_precision=rival_precision(case, precision),
                 **found,
                 pairs=pairs,
                 steps=steps,
@@ -135,9 +164,16 @@ def legs_of(
     if case == 'framework':
         return [*legs, ('bare PyTorch loop', 'bare', {**own, 'folder': str(folder / 'bare')})]
     if case in WITHIN:
-        name, method, more = WITHIN[case]
-        other = dict(config=f'{method}/{Path(config).name}', overrides={**overrides, **more}, folder=str(folder / 'rival'))
-        return [*legs, (name, 'runner', {**own, **other})]
+        within = WITHIN[case]
+        rival_config = f'{within.method}/{Path(config).name}' if within.method else config
+        rival = dict(
+            config=rival_config,
+            precision=rival_precision(case, precision),
+            overrides={**overrides, **within.other},
+            folder=str(folder / 'rival'),
+        )
+        own['overrides'] = {**overrides, **within.own}
+        return [('mmlt', 'runner', own), (within.rival, 'runner', rival)]
     pipeline = cfg.model.data_preprocessor
     rival = dict(
         data=str(file),
@@ -150,6 +186,13 @@ def legs_of(
         temperature=cfg.model.get('temperature'),
     )
     return legs + [(f'torchvision, {n} workers', 'rival', {**rival, 'workers': n}) for n in (0, 2)]
+
+
+def rival_precision(case: str, precision: str) -> str:
+    """What a case's rival computes in, where mmlt computes in `precision`."""
+    if case in WITHIN:
+        return WITHIN[case].precision or precision
+    return precision if case == 'framework' else 'fp32'
 
 
 def sentence(record: dict) -> str:
