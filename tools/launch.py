@@ -23,14 +23,17 @@ def main() -> None:
     except SignalException as error:
         sys.exit(128 + int(error.sigval))
     except ChildFailedError as error:
-        killed = {rank: failure.exitcode for rank, failure in error.failures.items() if failure.exitcode < 0}
-        for rank, code in killed.items():
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        told = any(code > 0 for code in codes.values())  # a process that said why; torchrun then ends the others
+        killed = {rank: -code for rank, code in codes.items() if code < 0 and not (told and -code == signal.SIGTERM)}
+        for rank, number in killed.items():
             print(
-                f'error: process {rank} of this run was ended by {signal.Signals(-code).name} (out of memory, or a kill); '
-                '--resume goes on from the last checkpoint.',
+                f'error: process {rank} of this run was ended by {signal.Signals(number).name} (out of memory, or a '
+                'kill); --resume goes on from the last checkpoint.',
                 file=sys.stderr,
             )
-        sys.exit(1 if killed else error.get_first_failure()[1].exitcode)
+        first = error.get_first_failure()[1].exitcode
+        sys.exit(1 if killed else first if first > 0 else min(code for code in codes.values() if code > 0))
 
 
 if __name__ == '__main__':

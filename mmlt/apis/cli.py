@@ -24,17 +24,23 @@ def run_tool(function: Callable[[], object]) -> None:
     try:
         function()
     except KeyboardInterrupt:
-        print('stopped.', file=sys.stderr)
+        complain('stopped.')
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
         sentence = explain(error)
         if sentence is None or '--debug' in sys.argv:
             raise
-        print(f'error: {sentence}', file=sys.stderr)
+        complain(f'error: {sentence}')
         sys.exit(1)
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+def complain(line: str) -> None:
+    """Put one line on standard error in one piece: other processes of the run write there too."""
+    sys.stderr.write(f'{line}\n')
+    sys.stderr.flush()
 
 
 def explain(error: Exception) -> str | None:

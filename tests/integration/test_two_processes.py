@@ -157,3 +157,12 @@ def test_a_mistake_is_said_without_torchruns_own_report(run):
     done = subprocess.run(command, cwd=run.folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert {line for line in done.stderr.splitlines() if line} == {'error: there is no config configs/none.py.'}
+
+
+def test_a_process_that_is_ended_for_anothers_mistake_is_not_called_killed(run):
+    script = run.folder / 'script.py'
+    script.write_text(
+        "import os, sys, time\nif os.environ['RANK'] == '1':\n    sys.exit('error: my own reason.')\ntime.sleep(120)\n"
+    )
+    done = two(run.folder, script)
+    assert (done.returncode, done.stderr.split('\n')) == (1, ['error: my own reason.', '']), done.stderr
