@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 RIVALS = ('framework', 'rival-ce', 'rival-bkd', 'rival-augment')
-PARTS = ('bf16', 'channels-last', 'fused-sgd', 'compile')
+PARTS = ('same', 'bf16', 'channels-last', 'fused-sgd', 'compile')
 EXPERTS = ('experts-together', 'experts-separate', 'ecl-ncl')
 CASES = RIVALS + PARTS + EXPERTS
 

@@ -24,6 +24,7 @@ CASES = {
     'rival-ce': ('ce', 'cross entropy, against the loop that long-tailed repositories share'),
     'rival-bkd': ('bkd', 'balanced knowledge distillation, against that loop'),
     'rival-augment': ('ce', 'cross entropy with AutoAugment and Cutout, against that loop'),
+    'same': ('ce', 'mmlt against itself: how far from one chance takes a ratio'),
     'bf16': ('ce', 'bfloat16 autocast, against float32'),
     'channels-last': ('ce', 'images and weights channels-last, against contiguous ones'),
     'fused-sgd': ('ce', 'the fused optimizer, against the plain one'),
@@ -54,6 +55,7 @@ class Within:
 
 
 WITHIN = {
+    'same': Within('mmlt again'),
     'bf16': Within('no autocast', precision='fp32'),
     'channels-last': Within('contiguous', other={'data_preprocessor.channels_last': False}),
     'fused-sgd': Within('plain SGD', other={'optim_wrapper.optimizer.fused': False}),

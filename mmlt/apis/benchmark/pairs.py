@@ -76,12 +76,13 @@ class LegProcess:
 
 
 def measure_in_turn(legs: list[LegProcess], pairs: int, warmup: int, steps: int) -> list[list[dict]]:
-    """Measure A B A B ...: one list of `pairs` measurements for each leg. The first round warms up twice as long."""
+    """Measure A B, B A, A B ...: one list of `pairs` measurements for each leg. The first round warms up twice as long."""
     for leg in legs:
         leg.wait()
     measured: list[list[dict]] = [[] for _ in legs]
     for turn in range(pairs):
-        for leg, found in zip(legs, measured, strict=True):
+        order = list(zip(legs, measured, strict=True))
+        for leg, found in order[:: 1 if turn % 2 == 0 else -1]:  # whoever follows has no standing advantage
             found.append(leg.measure(warmup * (2 if turn == 0 else 1), steps))
     return measured
 

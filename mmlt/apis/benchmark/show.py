@@ -15,7 +15,9 @@ def benchmark_table(records: Sequence[dict]) -> Table:
     """Two rows a case: mmlt and its rival."""
     first = records[0]
     title = f'{first["data"]}, {first["device"]}, {first["threads"]} threads, {first["pairs"]} x {first["steps"]} steps'
-    table = Table('case', 'leg', title=title)
+    table = Table(title=title)
+    table.add_column('case', no_wrap=True)
+    table.add_column('leg')
     for column in ('images/s', 'ratio', 'MiB', 'outside'):
         table.add_column(column, justify='right', no_wrap=True)
     for record in records:
