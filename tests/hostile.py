@@ -1,5 +1,6 @@
 """Checkpoints that try to run code in whatever loads them, one kind each for the ways known."""
 
+import contextlib
 import io
 import pickle
 import zipfile
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmlt.engine.checkpoint import save_checkpoint
+from mmlt.engine.checkpoint import content_sha256
 
 
 class Mark:
@@ -28,6 +29,9 @@ def metas(base: dict, mark: Path) -> dict[str, dict]:
     make = dict(type='mmengine.mkdir_or_exist', dir_name=str(mark))
     python = f'import pathlib; pathlib.Path({str(mark)!r}).touch()'
 
+    def transforms(kind: type, **cfg) -> dict:  # noqa: ANN003
+        return part('data_preprocessor', **{**base['data_preprocessor'], 'train_transforms': kind([cfg])})
+
     def part(name: str, **cfg) -> dict:  # noqa: ANN003
         return dict(model={**base, name: cfg})
 
@@ -36,7 +40,11 @@ def metas(base: dict, mark: Path) -> dict[str, dict]:
         'dotted type of a part': part('backbone', **run),
         'dotted type inside another package': part('backbone', type='mmpretrain.ResNet', depth=18, norm_cfg=run),
         'dotted activation': part('backbone', type='mmpretrain.MobileNetV2', act_cfg=run),
-        'dotted transform': part('data_preprocessor', **{**base['data_preprocessor'], 'train_transforms': [run]}),
+        'dotted transform': transforms(list, **run),
+        'dotted transform in a tuple': transforms(tuple, **run),
+        'scope of a transform': transforms(list, type='RandomFlip', _scope_='payload'),
+        'scope of a transform in a tuple': transforms(tuple, type='RandomFlip', _scope_='payload'),
+        'part of a package that is not loaded': part('backbone', type='mmseg.ResNet'),
         'function of mmengine': part('backbone', **make),
         'function of mmengine inside another package': part('backbone', type='mmpretrain.MobileNetV2', act_cfg=make),
         'module as a type': part('loss', type='antigravity'),
@@ -77,14 +85,21 @@ def pickles(content: dict, mark: Path) -> dict[str, Callable[[Path], object]]:
 
 
 META_KINDS = tuple(metas(dict(data_preprocessor={}, backbone={}), Path('x')))
+HARMLESS = ('stored Python', 'weights from elsewhere', 'scope of a transform')  # nothing reads these
+NOT_PLAIN = tuple(kind for kind in META_KINDS if 'tuple' in kind)
 PICKLE_KINDS = tuple(pickles(dict(meta={}), Path('x')))
 
 
 def write(kind: str, path: Path, content: dict, mark: Path) -> Path:
-    """Write a hostile checkpoint; `content` is an honest one's."""
+    """Write a hostile checkpoint, and beside it a module that leaves `mark`; `content` is an honest one's."""
+    path.with_name('payload.py').write_text(f'import pathlib; pathlib.Path({str(mark)!r}).touch()')
     if kind in PICKLE_KINDS:
         pickles(content, mark)[kind](path)
     else:
         meta = {**content['meta'], **metas(content['meta']['model'], mark)[kind]}
-        save_checkpoint(path, {**content, 'meta': meta})
+        # As an attacker writes it: `save_checkpoint` would make lists of tuples.
+        whole = {**content, 'meta': meta}
+        with contextlib.suppress(TypeError):
+            whole['sha256'] = content_sha256(whole)
+        torch.save(whole, path)
     return path

@@ -1,6 +1,7 @@
 """Train a config and whatever it needs."""
 
 import platform
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -209,7 +210,7 @@ def harmless(node: Any) -> Any:
     Raises:
         UserError: a type with a dot that is no registered name, or one that downloads code.
     """
-    if isinstance(node, list):
+    if isinstance(node, (list, tuple)):
         return [harmless(item) for item in node]
     if not isinstance(node, dict):
         return node
@@ -217,7 +218,10 @@ def harmless(node: Any) -> Any:
     if isinstance(name, str):
         if 'HuggingFace' in name:
             raise UserError(f'type {name!r} fetches code from elsewhere and is not taken from a checkpoint.')
-        if '.' in name:
+        scope = name.rpartition('.')[0]
+        if scope not in ('', 'mmlt', 'mmengine', 'mmpretrain') and scope not in sys.modules:
+            raise UserError(f'type {name!r} would import {scope}, which a checkpoint may not: import it in your config.')
+        if scope:
             MODELS.get(name)
     dropped = ('init_cfg', 'pretrained', 'checkpoint_path', '_scope_')
     return {key: harmless(item) for key, item in node.items() if key not in dropped}

@@ -18,6 +18,8 @@ from mmlt.errors import UserError
 from mmlt.files import atomic_write
 
 FORMAT = 1
+# What the tools read in a checkpoint's meta, where it is there.
+META = dict(classes=list, class_counts=list, outcome=dict, precision=str, config_hash=str, history=list)
 ELAPSED_FILE = 'elapsed.json'
 
 
@@ -48,12 +50,18 @@ def _leaves(value: Any, path: str = '') -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         for place, item in enumerate(value):
             yield from _leaves(item, f'{path}/{place}')
-    else:
+    elif isinstance(value, torch.Tensor) or value is None or type(value) in (bool, int, float, str):
         yield path, value
+    else:  # a tuple, a set: `plain` leaves none
+        raise TypeError(f'{type(value).__name__} at {path} is no plain data')
 
 
 def content_sha256(content: dict) -> str:
-    """SHA-256 over every name, tensor and number in `content`, apart from the checksum itself."""
+    """SHA-256 over every name, tensor and number in `content`, apart from the checksum itself.
+
+    Raises:
+        TypeError: something in it is no plain data.
+    """
     digest = hashlib.sha256()
     for path, value in _leaves({key: item for key, item in content.items() if key != 'sha256'}):
         digest.update(path.encode())
@@ -112,7 +120,7 @@ def load_checkpoint(path: str | Path) -> dict:
         raise UserError(f'the checkpoint {path} is damaged ({type(error).__name__}): use another one.') from error
     if not isinstance(content, dict) or 'state_dict' not in content or content.get('format') != FORMAT:
         raise UserError(f'{path} is not a checkpoint of mmlt: foreign weights go through tools/convert_weights.py.')
-    if content.get('sha256') != _sha256_or_none(content):
+    if content.get('sha256') is None or content['sha256'] != _sha256_or_none(content):
         raise UserError(f'the checkpoint {path} is damaged (its checksum differs): use another one.')
     if not (
         isinstance(content['state_dict'], dict)
@@ -120,6 +128,9 @@ def load_checkpoint(path: str | Path) -> dict:
         and isinstance(content.get('meta'), dict)
     ):
         raise UserError(f'{path} is not a checkpoint of mmlt: foreign weights go through tools/convert_weights.py.')
+    for key, kind in META.items():
+        if content['meta'].get(key) is not None and not isinstance(content['meta'][key], kind):
+            raise UserError(f'the checkpoint {path} is damaged (its {key} is no {kind.__name__}): use another one.')
     return content
 
 

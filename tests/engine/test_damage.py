@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile import META_KINDS, PICKLE_KINDS, write
+from hostile import HARMLESS, META_KINDS, PICKLE_KINDS, write
 
 from mmlt.apis.config import load_config
-from mmlt.apis.train import load_classifier
+from mmlt.apis.train import harmless, load_classifier
 from mmlt.datasets import CIFAR100, ImageList
 from mmlt.datasets import archive as archives
 from mmlt.datasets.archive import load_batch
@@ -123,7 +123,8 @@ def test_a_damaged_list(case, tmp_path):
 
 
 @pytest.mark.parametrize('kind', [*META_KINDS, *PICKLE_KINDS])
-def test_a_hostile_checkpoint_leaves_no_mark(kind, tmp_path, checkpoint):
+def test_a_hostile_checkpoint_leaves_no_mark(kind, tmp_path, checkpoint, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)  # where the file's own module lies
     mark = tmp_path / 'mark'
     (tmp_path / 'good.pth').write_bytes(checkpoint)
     path = write(kind, tmp_path / 'epoch_1.pth', load_checkpoint(tmp_path / 'good.pth'), mark)
@@ -132,7 +133,7 @@ def test_a_hostile_checkpoint_leaves_no_mark(kind, tmp_path, checkpoint):
     except UserError as error:
         assert str(path) in str(error)
     else:
-        assert kind in ('stored Python', 'weights from elsewhere'), 'data that nothing reads'
+        assert kind in HARMLESS
     assert not mark.exists()
 
 
@@ -154,3 +155,31 @@ def test_the_mark_would_be_left_by_a_loader_that_trusts(kind, tmp_path, checkpoi
     with contextlib.suppress(RuntimeError):  # it has run when torch sees that it is no checkpoint
         torch.load(path, weights_only=False)
     assert (tmp_path / 'mark').exists()
+
+
+def test_what_names_further_code_is_taken_out_of_lists_and_tuples_alike():
+    cfg = dict(parts=(dict(type='RandomFlip', _scope_='payload'), [dict(init_cfg=dict(checkpoint='x'), depth=8)]))
+    assert harmless(cfg) == dict(parts=[dict(type='RandomFlip'), [dict(depth=8)]])
+
+
+@pytest.mark.parametrize('extra', [(1, 2), {1, 2}, b'bytes', torch.float32])
+def test_content_that_is_no_plain_data_has_no_checksum(extra, tmp_path, checkpoint):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_bytes(checkpoint)
+    content = load_checkpoint(path)
+    content['meta']['extra'] = extra
+    for sha256 in (content['sha256'], None):
+        torch.save({**content, 'sha256': sha256}, path)
+        with pytest.raises(UserError, match='epoch_1.pth'):
+            load_checkpoint(path)
+
+
+@pytest.mark.parametrize(('key', 'value'), [('class_counts', 5), ('outcome', 'x'), ('classes', {}), ('precision', 3)])
+def test_a_meta_of_another_kind(key, value, tmp_path, checkpoint):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_bytes(checkpoint)
+    content = load_checkpoint(path)
+    content['meta'][key] = value
+    save_checkpoint(path, content)
+    with pytest.raises(UserError, match=f'epoch_1.pth.*{key}'):
+        load_checkpoint(path)

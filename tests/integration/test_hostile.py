@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hostile import META_KINDS, PICKLE_KINDS, write
+from hostile import HARMLESS, META_KINDS, NOT_PLAIN, PICKLE_KINDS, write
 
 from mmlt.apis.train import train
 from mmlt.engine.checkpoint import load_checkpoint
@@ -50,7 +50,6 @@ ROUTES = {
     "timm's weights": (('train', 'timm_weights.py', '--cfg-options', 'model.backbone.checkpoint={path}'), PICKLE_KINDS),
 }  # fmt: skip
 CASES = [(route, kind) for route, (_, kinds) in ROUTES.items() for kind in kinds]
-HARMLESS = ('stored Python', 'weights from elsewhere')  # data that nothing reads
 
 
 @pytest.fixture(scope='module')
@@ -74,7 +73,7 @@ def test_no_tool_runs_what_a_checkpoint_holds(route, kind, honest, call, tmp_pat
     code, out, err = call(tool, *(arg.format(path=path) for arg in args))
     assert not mark.exists()
     assert 'Traceback' not in out + err
-    if kind in PICKLE_KINDS or (route in ('teacher', 'first stage') and kind not in HARMLESS):
+    if kind in (*PICKLE_KINDS, *NOT_PLAIN) or (route in ('teacher', 'first stage') and kind not in HARMLESS):
         message = err.strip().splitlines()[-1]
         assert code == 1 and message.startswith('error: ') and 'given.pth' in message, out + err
         assert 'weights_only=False' not in message, 'advice to trust the file'
@@ -94,7 +93,7 @@ def test_resume_goes_on_from_the_checkpoint_before_a_hostile_one(kind, honest, c
         assert code == 1 and 'error: cannot resume from' in err
         return
     assert code == 0, out + err
-    if kind in PICKLE_KINDS:
+    if kind in (*PICKLE_KINDS, *NOT_PLAIN):
         assert 'resumed after epoch 1 ' in out
         assert newest.with_name('epoch_2.pth.damaged').exists()
         assert load_checkpoint(newest)['sha256'] == load_checkpoint(honest / 'epoch_2.pth')['sha256']

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from mmlt.apis.benchmark.accuracy import differences
 from mmlt.apis.benchmark.cases import CASES, CONFIGS, WITHIN, legs_of, rival_precision
-from mmlt.apis.benchmark.pairs import LegProcess, compare
+from mmlt.apis.benchmark.pairs import LegProcess, compare, measure_in_turn
 from mmlt.apis.benchmark.rival import Cutout, Pictures, ResNet, bkd_loss, transform_of
 from mmlt.apis.benchmark.show import markdown
 from mmlt.apis.config import load_config
@@ -67,6 +67,25 @@ def test_compare_takes_the_rivals_better_figure_pair_by_pair():
     assert (found['images_per_s'], found['rival_peak_memory_mb']) == (30, 7)
 
 
+def test_legs_change_places_from_pair_to_pair():
+    asked = []
+
+    class Leg:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def wait(self) -> None:
+            pass
+
+        def measure(self, warmup: int, steps: int) -> dict:
+            asked.append((self.name, warmup, steps))
+            return dict(place=len(asked))
+
+    first, second = measure_in_turn([Leg('a'), Leg('b')], 3, 5, 20)
+    assert asked == [('a', 10, 20), ('b', 10, 20), ('b', 5, 20), ('a', 5, 20), ('a', 5, 20), ('b', 5, 20)]
+    assert [one['place'] for one in first] == [1, 4, 5] and [one['place'] for one in second] == [2, 3, 6]
+
+
 def test_a_leg_that_fails_tells_why(tmp_path):
     options = dict(data=str(tmp_path / 'absent.npz'), depth=8, num_classes=10, transforms=[], mean=[0] * 3, std=[1] * 3)
     leg = LegProcess('rival', 'rival', {**options, 'batch_size': 4, 'workers': 0, 'temperature': None}, 1)
@@ -109,6 +128,8 @@ def test_the_two_legs_of_a_part_differ_in_that_part_alone(case, tmp_path):
     ours, theirs = (load_config(leg['config'], leg['overrides']).to_dict() for leg in (own, rival))
     if case == 'bf16':
         assert (own['precision'], rival['precision']) == ('bf16', 'fp32') and ours == theirs
+    elif case == 'same':
+        assert own['precision'] == rival['precision'] == 'bf16' and ours == theirs
     elif case == 'ecl-ncl':
         assert (ours['model']['type'], theirs['model']['type']) == ('ECLClassifier', 'NCLClassifier')
     else:
