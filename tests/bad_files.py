@@ -35,6 +35,12 @@ def make(folder: Path, base: Path) -> None:
         'importing': f"_base_ = ['{base}']\ncustom_imports = dict(imports=['no_such_module_here'])\n",
         'twice': f"_base_ = ['{base}']\ntrain_dataloader = dict(dataset=dict(dataset=dict(_delete_=True, "
                  "type='LongTailedDataset', imbalance_ratio=50, dataset=dict(type='Digits'))))\n",
+        'misspelt_loader': PART.format(base=base, key='train_dataloader', part="smapler=dict(type='ClassBalancedSampler')"),
+        'foreign_loader': PART.format(base=base, key='train_dataloader', part='persistent_workers=True'),
+        'misspelt_teacher': PART.format(base=base, key='prerequisites', part="teacher=dict(config='t.py', chekpoint='m.pth')"),
+        'needs_itself': PART.format(base=base, key='prerequisites', part="teacher=dict(config='needs_itself.py')"),
+        'seeded': f"_base_ = ['{base}']\nseed = 3\n",
+        'scaled': PART.format(base=base, key='auto_scale_lr', part='enable=True, base_batch_size=128'),
         'load_from': f"_base_ = ['{base}']\nload_from = 'x.pth'\n",
         'vit': PART.format(base=base, key='model', part="backbone=dict(_delete_=True, type='TimmBackbone', "
                            "model_name='test_vit'), head=dict(in_channels=64)"),

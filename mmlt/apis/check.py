@@ -46,6 +46,9 @@ def kind_at(path: str) -> str | None:
 # What the tables below hold must be a table: a part, or parts by name.
 TABLES = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg')
 TABLES += ('test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'default_hooks', 'prerequisites', 'env_cfg')
+# What loaders and prerequisites are made of; no type stands in them, so nothing else would notice a wrong name.
+LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'partner_sampler', 'num_workers', 'drop_last'}
+PREREQUISITE_KEYS = {'config', 'checkpoint'}
 INNER_TABLES = {
     'train_dataloader': ('dataset',),
     'val_dataloader': ('dataset',),
@@ -73,6 +76,7 @@ def check_shape(cfg: dict) -> None:
                     f'({key}.{inner}.NAME=VALUE).'
                 )
         if key.endswith('_dataloader') and value:
+            refuse_others(key, value, LOADER_KEYS)
             for name, least in (('batch_size', 1), ('num_workers', 0)):
                 number = value.get(name, least)
                 if type(number) is not int or number < least:
@@ -80,6 +84,20 @@ def check_shape(cfg: dict) -> None:
     for role, needed in (cfg.get('prerequisites') or {}).items():
         if not isinstance(needed, dict) or not any(isinstance(needed.get(key), str) for key in ('config', 'checkpoint')):
             raise UserError(f'prerequisites.{role} must name a config or a checkpoint, not {needed!r}.')
+        refuse_others(f'prerequisites.{role}', needed, PREREQUISITE_KEYS)
+
+
+def refuse_others(path: str, given: dict, known: set[str]) -> None:
+    """Refuse keys that nothing reads.
+
+    Raises:
+        UserError: with the place, the key, and the nearest known one or all of them.
+    """
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.6)
+            hint = f'did you mean {near[0]!r}?' if near else f'it takes {", ".join(sorted(known))}.'
+            raise UserError(f'{path} takes no {key!r}; {hint}')
 
 
 def arguments_of(part: Callable) -> set[str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from mmlt.apis.check import arguments_of, check_shape, kind_at
+from mmlt.apis.check import LOADER_KEYS, PREREQUISITE_KEYS, arguments_of, check_shape, kind_at
 from mmlt.apis.custom_code import custom_code, import_custom_code
 from mmlt.engine.checkpoint import plain
 from mmlt.errors import UserError
@@ -18,10 +18,9 @@ KNOWN_KEYS = {
     *('default_scope', 'model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator'),
     *('test_evaluator', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler', 'default_hooks'),
     *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
-    *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'auto_scale_lr', 'log_level'),
-    *('find_unused_parameters', 'seed'),
+    *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'log_level'),
+    'find_unused_parameters',
 }
-LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'num_workers', 'drop_last'}
 # What MMEngine reads and mmlt has another way for.
 ELSEWHERE = {
     'load_from': 'pretrained weights go into model.backbone (init_cfg, or checkpoint of TimmBackbone)',
@@ -29,9 +28,13 @@ ELSEWHERE = {
     'work_dir': 'the command line says --work-dir',
     'randomness': 'the command line says --seed',
     'launcher': 'the command line says --launcher',
+    'seed': 'the command line says --seed',
+    'auto_scale_lr': 'the learning rate is the one in optim_wrapper.optimizer, whatever the batch',
 }
 # Where things lie and how they are read decides nothing.
 NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root'}
+# Hooks that every run has; what they are told changes what is shown and kept alone.
+STANDARD_HOOKS = {'class_counts', 'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'}
 # Top-level keys that change the last digits alone; they stand in no outcome.
 ROUTE = {'compile'}
 
@@ -106,7 +109,10 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         check_override(cfg, name)
         if name in ROUTE:
             cfg.pop(name, None)  # a dict in place of True, or the other way round
-        cfg.merge_from_dict({name: overrides[name]})
+        try:
+            cfg.merge_from_dict({name: overrides[name]})
+        except Exception as error:  # MMEngine's words for a value that cannot stand there
+            raise UserError(f'--cfg-options {name}: {overrides[name]!r} cannot stand there ({error}).') from error
     check_shape(dict(cfg.items()))
     # What the data decide about the model stands beside the data: handed on here, unless the model says otherwise.
     if 'model' in cfg and 'data_preprocessor' in cfg:
@@ -126,11 +132,15 @@ def check_override(cfg: Config, name: str) -> None:
     keys = name.split('.')
     if keys[0] in ROUTE:  # its keywords are torch's
         return
+    if keys[0] in ELSEWHERE:
+        raise UserError(f'--cfg-options {name}: mmlt does not read {keys[0]!r}: {ELSEWHERE[keys[0]]}.')
     for depth, key in enumerate(keys):
         where = '.'.join(keys[:depth]) or 'the config'
         if isinstance(node, (list, tuple)):
             if not key.isdigit() or int(key) >= len(node):
                 raise UserError(f'--cfg-options {name}: {where} is a list of {len(node)}, use a place from 0.')
+            if depth == len(keys) - 1 and not isinstance(node[int(key)], dict):
+                raise UserError(f'--cfg-options {name}: one place of a list of values is not set alone; give {where} whole.')
             node = node[int(key)]
         elif isinstance(node, (dict, Config)):
             if key in node:
@@ -144,7 +154,7 @@ def check_override(cfg: Config, name: str) -> None:
             elif keys[0].endswith('_dataloader') and depth == 1:
                 known |= LOADER_KEYS
             elif keys[0] == 'prerequisites' and depth == 2:
-                known |= {'checkpoint', 'config'}
+                known |= PREREQUISITE_KEYS
             if key in known and depth == len(keys) - 1:
                 return
             near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
@@ -174,7 +184,9 @@ def without_neutral(node: Any) -> Any:
     return plain(node)
 
 
-def outcome_of(cfg: Config, fingerprint: dict, seed: int, world_size: int, prerequisites: dict[str, str]) -> dict:
+def outcome_of(
+    cfg: Config, fingerprint: dict, seed: int, world_size: int, prerequisites: dict[str, str], **more: Any
+) -> dict:
     """Everything that decides what a run gives, as plain data.
 
     Args:
@@ -183,7 +195,10 @@ def outcome_of(cfg: Config, fingerprint: dict, seed: int, world_size: int, prere
         seed: the training seed.
         world_size: number of ranks.
         prerequisites: hash of each prerequisite's own outcome.
+        more: further things that decide; those that are nothing do not stand in the outcome.
     """
+    hooks = {name: hook for name, hook in (cfg.get('default_hooks') or {}).items() if name not in STANDARD_HOOKS and hook}
+    more = dict(more, partner_sampler=cfg.train_dataloader.get('partner_sampler'), default_hooks=hooks)
     loader = cfg.train_dataloader
     return without_neutral(
         dict(
@@ -201,8 +216,7 @@ def outcome_of(cfg: Config, fingerprint: dict, seed: int, world_size: int, prere
             precision=cfg.precision,
             seed=seed,
             prerequisites=prerequisites,
-            **(dict(partner_sampler=loader.partner_sampler) if loader.get('partner_sampler') else {}),
-            **(dict(custom_code=code) if (code := custom_code(cfg)) else {}),
+            **{name: value for name, value in dict(more, custom_code=custom_code(cfg)).items() if value},
         )
     )
 

@@ -2,7 +2,6 @@
 
 import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +91,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return {name: torch.from_numpy(np.array(file[name])) for name in file.files}
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged archive fails in many ways
             raise UserError(f'{path} cannot be read as plain arrays ({error}): get it again.') from error
     if path.suffix not in ('.pth', '.pt', '.tar'):
         raise UserError(f'{path} is neither .npz nor .pth (or .pt, .tar): give one of these.')

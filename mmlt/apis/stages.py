@@ -52,6 +52,7 @@ class Stage:
         precision: instead of the config's, for the prerequisites too.
         work_root: folder below which runs lie.
         work_dir: folder of this run alone.
+        needed_by: configs that need this one, the outermost first.
     """
 
     config: str | Path
@@ -60,11 +61,14 @@ class Stage:
     precision: str | None = None
     work_root: Path = Path('work_dirs')
     work_dir: Path | None = None
+    needed_by: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise UserError(f'the seed must be at least 0, not {self.seed}.')
         self.path = find_config(self.config)
+        if self.path in self.needed_by:
+            raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
         check_parts(dict(self.cfg.items()))
@@ -80,6 +84,7 @@ class Stage:
                     handed_on(self.overrides),
                     self.precision,
                     self.work_root,
+                    needed_by=(*self.needed_by, self.path),
                 )
 
     @cached_property
@@ -119,7 +124,17 @@ class Stage:
             if isinstance(stage, Path) and not stage.is_file():
                 raise UserError(f'{self.name} names the checkpoint {stage} as {role}, which is not there.')
             needs[role] = stage.config_hash if isinstance(stage, Stage) else sha256_of(stage)
-        return outcome_of(self.cfg, self.loader.dataset.fingerprint(), self.seed, get_world_size(), needs)
+        data, tested_on = self.loader.dataset, self.val_loader.dataset
+        # Known pixels are what the config says; of others the config says too little, and their files may be others.
+        return outcome_of(
+            self.cfg,
+            data.fingerprint(),
+            self.seed,
+            get_world_size(),
+            needs,
+            reading=None if data.resident else self.cfg.train_dataloader.dataset,
+            test_fingerprint=None if tested_on.metainfo.get('verified') else tested_on.fingerprint(),
+        )
 
     @property
     def config_hash(self) -> str:
@@ -158,19 +173,33 @@ class Stage:
         return None
 
 
-def refuse_folder(stage: Stage) -> None:
+def check_folder(stage: Stage, needed_by: str | None = None) -> None:
     """Say what the checkpoints in a stage's folder are, where `--resume` was not asked for.
 
+    Args:
+        stage: the stage.
+        needed_by: name of the run this one is a prerequisite of: it goes on with what is its own.
+
     Raises:
-        UserError: always; only where it is of use does it advise to resume.
+        UserError: unless it goes on; only where it is of use does it advise to resume.
     """
     found = latest_checkpoint(stage.folder)
     if found is None:
+        if needed_by:
+            return
         raise UserError(
             f'{stage.folder} holds checkpoints that cannot be read: delete them, or choose another --work-dir '
             '(--resume sets them aside and starts anew).'
         )
     before, now = found[1]['meta'].get('outcome') or {}, plain(stage.outcome)
+    if needed_by:
+        if before != now:
+            raise UserError(
+                f'{stage.folder}, where {needed_by} looks for the run it needs, holds one of another config '
+                f'({changed(before, now, "outcome")}): move that folder away, or name a checkpoint '
+                '(prerequisites.ROLE.checkpoint).'
+            )
+        return
     if before == now:
         raise UserError(f'{stage.folder} holds an unfinished run: go on with --resume, or choose another --work-dir.')
     raise UserError(

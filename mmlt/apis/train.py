@@ -16,7 +16,7 @@ from mmlt.analysis.results import write_per_class_csv, write_results
 from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
 from mmlt.apis.config import hash_of
 from mmlt.apis.corrections import double_correction
-from mmlt.apis.stages import Stage, refuse_folder
+from mmlt.apis.stages import Stage, check_folder
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, load_weights
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
@@ -87,8 +87,8 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
             if is_main_process():
                 ensure_report(Path(found[0]['folder']))
             return found[0]
-        if not resume and checkpoints_of(stage.folder):
-            refuse_folder(stage)
+        if (needed_by or not resume) and checkpoints_of(stage.folder):
+            check_folder(stage, needed_by)
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')
         try:
@@ -254,7 +254,8 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
     best = max(runner.history, key=lambda record: record['metrics'].get('accuracy/top1', 0.0))
     selected_on = 'holdout' if getattr(stage.val_loader.dataset, 'split', None) == 'holdout' else 'test'
     details = getattr(runner.val_loop.evaluator.metrics[0], 'details', None) or {}
-    checkpoint = f'epoch_{runner.max_epochs}.pth'
+    epochs = runner.epoch  # fewer than planned where a hook ended the run
+    checkpoint = f'epoch_{epochs}.pth'
     dataset = stage.loader.dataset
     return dict(
         schema=1,
@@ -266,13 +267,13 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         route=runner.route,
         finished=True,
         wall_seconds=round(seconds, 1),
-        images_per_s=round(runner.max_epochs * len(dataset.labels) / seconds, 1),
+        images_per_s=round(epochs * len(dataset.labels) / seconds, 1),
         peak_memory_mb=round(peak_memory_mb()),
         device=device_name(),
         world_size=get_world_size(),
         versions={**{name: version(name) for name in PACKAGES}, 'python': platform.python_version()},
         data=dataset.fingerprint(),
-        epochs=runner.max_epochs,
+        epochs=epochs,
         shot_groups=details.get('shot_groups', {}),
         last=dict(epoch=last['epoch'], selected_on=None, metrics=last['metrics']),
         best=dict(epoch=best['epoch'], selected_on=selected_on, metrics=best['metrics']),

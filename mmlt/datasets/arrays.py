@@ -1,16 +1,12 @@
 """Images as plain arrays in one .npz file, checked before use and read without pickle."""
 
 import json
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from mmlt.datasets.fingerprint import indices_sha256, pixels_sha256
 from mmlt.errors import UserError
-
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 class ArrayFile:
@@ -76,7 +72,7 @@ class ArrayFile:
                 raise ValueError('it is not a .npz archive')
             with loaded as file:
                 return use(file)
-        except UNREADABLE as error:
+        except Exception as error:  # a damaged archive fails in many ways
             raise UserError(f'{self.path} cannot be read as arrays images, labels and index ({error}): '
                             'make it again.') from error
 

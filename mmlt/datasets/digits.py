@@ -28,6 +28,7 @@ class Digits(ResidentDataset):
 
     name = 'digits'
     classes = tuple('0123456789')
+    verified = True  # they come with a package
 
     def __init__(self, split: str = 'train') -> None:
         from sklearn.datasets import load_digits  # takes a second

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -113,6 +114,9 @@ class EpochTrainLoop(BaseLoop):
         while self.epoch < self.max_epochs and not self.stop_training:
             self.run_epoch()
             self._evaluate_if_due()
+        last = Path(self.runner.work_dir) / f'epoch_{self.epoch}.pth'
+        if self.runner.agreed(not last.is_file()):  # a hook ended the run early, or the config has no checkpoints
+            self.runner.save_run(self.epoch, 0)
         self.runner.call_hook('after_train')
         return self.runner.model
 

@@ -10,6 +10,7 @@ import torch
 from hostile import HARMLESS, META_KINDS, PICKLE_KINDS, write
 
 from mmlt.apis.config import load_config
+from mmlt.apis.convert import read_weights
 from mmlt.apis.train import harmless, load_classifier
 from mmlt.datasets import CIFAR100, ImageList
 from mmlt.datasets import archive as archives
@@ -183,3 +184,30 @@ def test_a_meta_of_another_kind(key, value, tmp_path, checkpoint):
     save_checkpoint(path, content)
     with pytest.raises(UserError, match=f'epoch_1.pth.*{key}'):
         load_checkpoint(path)
+
+
+def test_arrays_that_numpy_and_zipfile_refuse_in_their_own_ways(tmp_path):
+    path = tmp_path / 'train.npz'
+    images = np.zeros((12, 32, 32, 3), np.uint8)
+    np.savez(path, images=images, labels=np.arange(12))
+    whole = path.read_bytes()
+    entry = whole.rindex(b'PK\x01\x02')  # the last array's place in the directory: bit 0 of its flags means encrypted
+    header = whole.index(b'}', whole.index(b'NUMPY'))
+    for place, value in ((entry + 8, whole[entry + 8] | 1), (header, ord(' '))):
+        path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+        with pytest.raises(UserError, match='train.npz'):
+            CIFAR100(tmp_path, download=False).tensors()
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_damaged_foreign_weights(case, tmp_path):
+    path = tmp_path / 'weights.npz'
+    arrays = dict(first=np.arange(600, dtype=np.float32), second=np.ones((3, 4)))
+    (np.savez_compressed if case % 2 else np.savez)(path, **arrays)
+    damage(path, case)
+    try:
+        found = read_weights(path)
+    except UserError as error:
+        assert str(path) in str(error)
+    else:
+        assert all(np.array_equal(found[name].numpy(), value) for name, value in arrays.items() if name in found)

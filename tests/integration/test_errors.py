@@ -166,6 +166,15 @@ CASES = {
         ['teacher', '0.305', '0.5', 'data_preprocessor.mean']),
     'what a replaced part left': (
         own('undeleted'), ['PowerSampler', 'samples_per_class', 'ClassAwareSampler', '_delete_=True']),
+    'sampler misspelt in the file': (own('misspelt_loader'), ['train_dataloader', "'smapler'", "'sampler'"]),
+    'key of a DataLoader': (own('foreign_loader'), ['train_dataloader', 'persistent_workers', 'num_workers']),
+    'checkpoint misspelt in the file': (own('misspelt_teacher'), ['prerequisites.teacher', 'chekpoint', "'checkpoint'"]),
+    'prerequisite of itself': (own('needs_itself'), ['needs_itself.py', 'needs itself']),
+    'seed in the file': (own('seeded'), ['seed', '--seed']),
+    'seed as an option': (ce('seed=3'), ['seed', '--seed']),
+    'scaled rates': (own('scaled'), ['auto_scale_lr', 'optim_wrapper.optimizer']),
+    'one place of a list': (ce('param_scheduler.0.milestones.0=30'), ['milestones.0', 'param_scheduler.0.milestones whole']),
+    'one number of the mean': (ce('data_preprocessor.mean.0=0.5'), ['data_preprocessor.mean whole']),
     'key of MMEngine': (own('load_from'), ['load_from', 'init_cfg']),
     'folder of unreadable checkpoints': (
         ('train', [CE, '--work-dir', '{files}/unreadable']), ['cannot be read', '--work-dir']),
