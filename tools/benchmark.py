@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--data', choices=('auto', 'cifar100', 'digits'), default='auto',
                         help='CIFAR-100-LT where it is there, else the embedded digits (auto)')  # fmt: skip
     parser.add_argument('--pairs', type=int, default=5, help='measurements of each leg (default 5)')
-    parser.add_argument('--steps', type=int, default=20, help='timed steps of a measurement (default 20)')
+    parser.add_argument('--steps', type=int, help='timed steps of a measurement (default 20, on a GPU 500)')
     parser.add_argument('--warmup', type=int, default=5, help='untimed steps before them (default 5)')
     parser.add_argument('--precision', choices=('fp32', 'bf16'), help="of mmlt (default bf16; with --train the config's)")
     parser.add_argument('--threads', type=int, default=2, help='of PyTorch, in every leg (default 2)')
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     args = parser.parse_args()
     for name in ('pairs', 'steps', 'warmup', 'threads'):
-        if getattr(args, name) < 1:
+        if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f'--{name} must be at least 1')
     return args
 

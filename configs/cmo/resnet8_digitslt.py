@@ -2,5 +2,5 @@
 
 _base_ = ['../ce/resnet8_digitslt.py']
 
-train_dataloader = dict(partner_sampler=dict(type='ReversedSampler'))  # rare classes in the foreground
-model = dict(type='MixingClassifier', mixing=dict(type='CMO', alpha=1.0, probability=0.5, first_epoch=3, end_epoch=57))
+train_dataloader = dict(partner_sampler=dict(type='ClassBalancedSampler'))  # rare classes in the foreground
+model = dict(type='MixingClassifier', mixing=dict(type='CMO', alpha=1.0, probability=0.5, first_epoch=4, end_epoch=57))

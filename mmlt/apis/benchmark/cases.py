@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mmlt.apis.benchmark.pairs import LegProcess, compare, measure_in_turn
 from mmlt.apis.config import load_config
@@ -89,7 +90,7 @@ def run_cases(
     cases: Iterable[str],
     data: str = 'auto',
     pairs: int = 5,
-    steps: int = 20,
+    steps: int | None = None,
     warmup: int = 5,
     precision: str = 'bf16',
     threads: int = 2,
@@ -101,7 +102,7 @@ def run_cases(
         cases: names in `CASES`.
         data: `cifar100`, `digits`, or `auto` for CIFAR-100-LT where it is there.
         pairs: measurements of each leg, in turn.
-        steps: timed steps of a measurement.
+        steps: timed steps of a measurement; None for 20, or 500 on a GPU.
         warmup: untimed steps before them.
         precision: of mmlt's legs and the bare loop; the rival is fp32.
         threads: of PyTorch, in every leg.
@@ -111,6 +112,7 @@ def run_cases(
         Records of case, precision, images_per_s, rival_images_per_s, ratio, peak_memory_mb and more.
     """
     data = choose_data(data)
+    steps = steps or (500 if torch.cuda.is_available() else 20)
     precision, fallback = resolve_precision(precision)
     if fallback:
         console.print(fallback, markup=False)
@@ -163,7 +165,8 @@ def legs_of(
         overrides = {**overrides, 'train_dataloader.dataset.dataset.data_root': str(file)}
     own = dict(config=config, precision=precision, overrides=overrides, folder=str(folder / 'run'))
     legs = [('mmlt', 'runner', own)]
-    if case == 'framework':
+    if case == 'framework':  # the bare loop is eager
+        own['overrides'] = {**overrides, 'compile': False}
         return [*legs, ('bare PyTorch loop', 'bare', {**own, 'folder': str(folder / 'bare')})]
     if case in WITHIN:
         within = WITHIN[case]

@@ -157,6 +157,7 @@ class RivalLeg:
         temperature: float | None,
     ) -> None:
         torch.manual_seed(0)
+        torch.backends.cudnn.benchmark = True  # as their scripts have it
         with np.load(data) as file:
             images, labels = file['images'], file['labels']
         pictures = Pictures(images, labels, transform_of(transforms, images.shape[1], mean, std))

@@ -52,6 +52,7 @@ class RivalRun:
         self.max_epochs: int = cfg.train_cfg.max_epochs
         self.epoch, self.seconds, self.images = 0, 0.0, 0
         torch.manual_seed(stage.draw_seed)
+        torch.backends.cudnn.benchmark = True  # as their scripts have it
         self.model = rival_network(MODELS.build(cfg.model), cfg.model.backbone.depth).to(DEVICE)
         options = {key: value for key, value in cfg.optim_wrapper.optimizer.items() if key not in ('type', 'fused')}
         self.optimizer = torch.optim.SGD(self.model.parameters(), **options)

@@ -71,7 +71,7 @@ class Mixes:
         if not torch.equal(own + PARTNER_KEY, partners):
             raise UserError(
                 f'{type(self.mixing).__name__} needs a partner for each image: set '
-                "train_dataloader.partner_sampler=dict(type='ShuffleSampler'), or ReversedSampler for rare partners."
+                "train_dataloader.partner_sampler=dict(type='ShuffleSampler'), or ClassBalancedSampler for rare partners."
             )
         self._partners_seen = True
 

@@ -4,10 +4,13 @@ import numpy as np
 import torch
 from scipy import stats
 
+from mmlt.apis.config import load_config
 from mmlt.datasets.batch import PARTNER_KEY
 from mmlt.engine.loader import BatchLoader
 from mmlt.engine.loops import build_loader
 from mmlt.models.mixing import CMO
+
+PARTNER = load_config('configs/cmo/resnet8_digitslt.py').train_dataloader.partner_sampler.type
 
 
 class Numbered:
@@ -27,12 +30,12 @@ class Numbered:
         return images.to(torch.uint8), torch.from_numpy(self.labels)
 
 
-def loader(batch_size: int = 50, partner: str = 'ReversedSampler', seed: int = 3) -> BatchLoader:
+def loader(batch_size: int = 50, partner: str = PARTNER, seed: int = 3) -> BatchLoader:
     cfg = dict(batch_size=batch_size, dataset=Numbered(), partner_sampler=dict(type=partner))
     return build_loader(cfg, seed, training=True)
 
 
-def test_foregrounds_are_drawn_by_inverse_frequency_and_backgrounds_as_they_are():
+def test_foregrounds_are_drawn_with_each_image_weighed_by_its_class_and_backgrounds_as_they_are():
     labels, foregrounds = [], []
     batches = loader()
     for epoch in range(10):
@@ -43,9 +46,11 @@ def test_foregrounds_are_drawn_by_inverse_frequency_and_backgrounds_as_they_are(
             foregrounds.append(partners)
     counts = torch.bincount(torch.cat(labels)).numpy()
     assert counts.tolist() == [3000, 600, 300, 100]
-    inverse = 1 / np.array([300, 60, 30, 10])
+    sizes, own = np.array([300, 60, 30, 10]), Numbered().labels
+    weights = 1 / sizes[own]  # of each image, as the authors' sampler has them
+    expected = np.bincount(own, weights / weights.sum())
     drawn = torch.bincount(torch.cat(foregrounds), minlength=4).numpy()
-    assert stats.chisquare(drawn, inverse / inverse.sum() * drawn.sum()).pvalue > 1e-3
+    assert stats.chisquare(drawn, expected * drawn.sum()).pvalue > 1e-3
 
 
 def test_partners_depend_on_the_place_not_on_the_batch_size_or_the_rank():
@@ -79,9 +84,9 @@ def test_partners_of_the_same_sampler_are_another_order():
     assert (indices == partners).sum() < 10
 
 
-def test_half_the_images_get_a_foreground_after_the_third_epoch(large_pair):
+def test_half_the_images_get_a_foreground_after_four_epochs(large_pair):
     mixing = CMO(end_epoch=197)
-    for epoch, active in ((0, False), (2, False), (3, True), (196, True), (197, False)):
+    for epoch, active in ((0, False), (3, False), (4, True), (196, True), (197, False)):
         mixing.set_epoch(epoch)
         assert mixing.active is active
     mixing.set_epoch(100)
