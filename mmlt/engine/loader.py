@@ -1,6 +1,8 @@
 """Batches of tensors: from one resident uint8 tensor, or from DataLoader workers."""
 
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,7 +14,7 @@ from mmlt.datasets.batch import PARTNER_KEY, Batch
 from mmlt.errors import UserError
 
 EPOCH_KEYS = 2**32  # the key of a draw: epoch * EPOCH_KEYS + place in the epoch's global order
-
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _resident: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -28,6 +30,27 @@ def resident_tensors(dataset) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN
         if hasattr(dataset, 'release'):
             dataset.release()
     return held
+
+
+def leave_signals_to_the_run(worker: int) -> None:
+    """Let a worker live through a signal to the whole process group: the run still needs it to finish its step.
+
+    A terminal, `timeout`, Slurm and torchrun signal like that. torch's own handler would end the worker, and the run with
+    it, unsaved. A worker leaves when the run tells it to, or when the run is no more.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+@contextmanager
+def stop_signals_held() -> Iterator[None]:
+    """Hold signals back while workers are forked: they inherit that, and none is ended before it ignores them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class BatchLoader:
@@ -115,9 +138,12 @@ class BatchLoader:
             ],
             num_workers=self.num_workers,
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=leave_signals_to_the_run,
         )
+        with stop_signals_held():
+            batches = iter(loader)
         try:
-            for (indices, keys), (images, labels) in zip(steps, loader, strict=True):
+            for (indices, keys), (images, labels) in zip(steps, batches, strict=True):
                 yield Batch(images, torch.as_tensor(labels), indices, keys)
         except UserError as error:  # a worker's comes wrapped in its stack trace
             raise UserError(str(error).strip().splitlines()[-1].removeprefix('mmlt.errors.UserError: ')) from error

@@ -1,0 +1,94 @@
+"""Signals to a whole process group, as a terminal's Ctrl-C, `timeout`, Slurm and torchrun send them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+CE = 'configs/ce/resnet8_digitslt.py'
+FILES = """
+_base_ = [{base!r}]
+train_dataloader = dict(
+    batch_size=16, num_workers=2, dataset=dict(_delete_=True, type='ImageFolder', data_root='images', image_size=8, resize=8)
+)
+val_dataloader = dict(
+    num_workers=2, dataset=dict(_delete_=True, type='ImageFolder', data_root='images', image_size=8, resize=8)
+)
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=3)
+"""
+PAUSES = """
+import sys, time
+sys.path.insert(0, {root!r})
+from mmlt.engine.loops import EpochTrainLoop
+whole = EpochTrainLoop.run_iter
+def slow(loop, batch):
+    whole(loop, batch)
+    open('steps', 'a').write('step ')
+    time.sleep(0.2)
+EpochTrainLoop.run_iter = slow
+import runpy
+runpy.run_path({root!r} + '/tools/train.py', run_name='__main__')
+"""
+
+
+def start(folder: Path, *command: str) -> subprocess.Popen:
+    """A process that leads a group, and a session, of its own."""
+    return subprocess.Popen([sys.executable, *command], cwd=folder, env={**os.environ, 'OMP_NUM_THREADS': '1'}, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
+
+
+def wait_until(what, process: subprocess.Popen) -> None:
+    while not what():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def group_of(leader: int) -> list[int]:
+    """The processes of a group that still live, by /proc."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            state, _, group = path.read_text().rpartition(')')[2].split()[:3]
+        except OSError:  # ended meanwhile
+            continue
+        if int(group) == leader and state != 'Z':
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.fixture
+def images(tmp_path):
+    """100 digits as PNG files in ten class folders."""
+    source = load_digits()
+    for place, digit in enumerate(source.target[:100]):
+        folder = tmp_path / 'images' / str(digit)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((source.images[place] * 15).astype(np.uint8)).save(folder / f'{place:04}.png')
+    (tmp_path / 'files.py').write_text(FILES.format(base=str(ROOT / CE)))
+    return tmp_path
+
+
+def test_workers_live_until_the_run_has_saved(run, images):
+    process = start(images, '-c', PAUSES.format(root=str(ROOT)), 'files.py', '--work-dir', 'stopped')
+    steps = images / 'steps'
+    wait_until(lambda: steps.exists() and steps.read_text().count('step') >= 9, process)  # of 7 an epoch
+    assert len(group_of(process.pid)) == 3, 'the run and two workers'
+    os.killpg(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 143, out + err
+    assert 'Traceback' not in err and '--resume goes on from there' in out.strip().splitlines()[-1]
+    assert list((images / 'stopped').glob('epoch_1_step_*.pth'))
+    assert not group_of(process.pid)
+    out, _ = run('train.py', 'files.py', '--work-dir', 'stopped', '--resume')
+    assert 'resumed after epoch 1, step' in out
+    assert (images / 'stopped/results.json').is_file()
