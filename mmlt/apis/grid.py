@@ -1,8 +1,10 @@
 """Many runs from one command, each in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -46,6 +48,8 @@ def run_grid(
     waiting = list(stages)
     running: dict[subprocess.Popen, Stage] = {}
     failed: list[str] = []
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, _leave)  # a closed terminal, which the runs do not hear of; nohup ignores it
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
@@ -56,7 +60,11 @@ def run_grid(
                 command += ['--cfg-options', *options] if options else []
                 stage.folder.mkdir(parents=True, exist_ok=True)
                 with open(stage.folder / 'console.log', 'a', encoding='utf-8') as log:
-                    running[subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=env)] = stage
+                    # A session of its own: Ctrl-C comes here alone and is handed on once, for a second one ends a run unsaved.
+                    process = subprocess.Popen(
+                        command, stdout=log, stderr=subprocess.STDOUT, env=env, start_new_session=True
+                    )
+                    running[process] = stage
                 say(f'started {stage.name}, seed {stage.seed}: {stage.folder}/console.log')
             time.sleep(0.5)
             for process in [process for process in running if process.poll() is not None]:
@@ -76,3 +84,7 @@ def run_grid(
         names = '; '.join(failed)
         raise UserError(f'{len(failed)} of {len(stages)} runs failed: {names}; run the same command to go on.')
     return results
+
+
+def _leave(number: int, frame: object) -> None:
+    sys.exit(128 + number)

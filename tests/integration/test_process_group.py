@@ -41,10 +41,11 @@ runpy.run_path({root!r} + '/tools/train.py', run_name='__main__')
 """
 
 
-def start(folder: Path, *command: str) -> subprocess.Popen:
+def start(folder: Path, *command: str, **env: str) -> subprocess.Popen:
     """A process that leads a group, and a session, of its own."""
-    return subprocess.Popen([sys.executable, *command], cwd=folder, env={**os.environ, 'OMP_NUM_THREADS': '1'}, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
+    env = {**os.environ, 'OMP_NUM_THREADS': '1', **env}
+    return subprocess.Popen([sys.executable, *command], cwd=folder, env=env, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
 
 
 def wait_until(what, process: subprocess.Popen) -> None:
@@ -92,3 +93,29 @@ def test_workers_live_until_the_run_has_saved(run, images):
     out, _ = run('train.py', 'files.py', '--work-dir', 'stopped', '--resume')
     assert 'resumed after epoch 1, step' in out
     assert (images / 'stopped/results.json').is_file()
+
+
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_grid_hands_a_signal_on_once_and_its_run_saves(tmp_path, number, code):
+    # Steps long enough for a second signal to come before the first one's step ends.
+    (tmp_path / 'sitecustomize.py').write_text(
+        'import sys\n'
+        "if 'train' in sys.orig_argv:\n"
+        '    import time, torch\n'
+        '    whole = torch.optim.SGD.step\n'
+        '    def slow(*args, **kwargs):\n'
+        "        open('steps', 'a').write('step ')\n"
+        '        time.sleep(1)\n'
+        '        return whole(*args, **kwargs)\n'
+        '    torch.optim.SGD.step = slow\n'
+    )
+    process = start(tmp_path, str(ROOT / 'tools/grid.py'), CE, PYTHONPATH=str(tmp_path))
+    steps = tmp_path / 'steps'
+    wait_until(lambda: steps.exists() and steps.read_text().count('step') >= 2, process)
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code and 'Traceback' not in err, out + err
+    folder = tmp_path / 'work_dirs/ce/resnet8_digitslt/seed0'
+    log = (folder / 'console.log').read_text()
+    assert list(folder.glob('epoch_*.pth')), log
+    assert 'Traceback' not in log and '--resume goes on from there' in log.strip().splitlines()[-1]
