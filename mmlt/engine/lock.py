@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
 from mmlt.engine.console import say
 from mmlt.errors import UserError
+
+POLL = 1.0  # seconds between two tries to take a lock that another process holds
+ROUND = 60.0  # seconds after which rank 0 tells the others that it still waits: a collective call is given 10 minutes
 
 _held: set[IO] = set()
 
@@ -28,21 +32,15 @@ def run_lock(folder: str | Path, wait: bool) -> Iterator[None]:
     """
     folder = Path(folder)
     handle = None
-    problem = [None]
     if is_main_process():
         folder.mkdir(parents=True, exist_ok=True)
         handle = open(folder / '.lock', 'w')  # noqa: SIM115 - held for the whole run
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if wait:
-                say(f'waiting for another process that trains {folder}')
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            else:
-                problem = [f'another process is training into {folder}: wait for it, or choose another --work-dir.']
-    broadcast_object_list(problem)
-    if problem[0]:
-        raise UserError(problem[0])
+    if not _agreed(handle, 0):
+        if not wait:
+            raise UserError(f'another process is training into {folder}: wait for it, or choose another --work-dir.')
+        say(f'waiting for another process that trains {folder}')
+        while not _agreed(handle, ROUND):
+            pass
     if handle:
         _held.add(handle)
     try:
@@ -52,6 +50,25 @@ def run_lock(folder: str | Path, wait: bool) -> Iterator[None]:
         if handle:
             _held.discard(handle)
             handle.close()
+
+
+def _agreed(handle: IO | None, seconds: float) -> bool:
+    """Whether rank 0, which holds the handle, got the lock in that time: the same answer on every rank."""
+    got = [handle is not None and _taken(handle, seconds)]
+    broadcast_object_list(got)
+    return got[0]
+
+
+def _taken(handle: IO, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+        time.sleep(POLL)
 
 
 def _let_go() -> None:

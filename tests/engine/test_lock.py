@@ -1,0 +1,75 @@
+"""The lock of a run's folder: refused or waited for, by one process or by several ranks together."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mmlt.engine import lock
+from mmlt.engine.lock import run_lock
+from mmlt.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+RANK = """
+import os, sys, time
+from datetime import timedelta
+sys.path.insert(0, {root!r})
+import torch
+from mmlt.engine import lock
+lock.POLL, lock.ROUND = 0.05, 0.5
+open('ready' + os.environ['RANK'], 'w')
+while not (os.path.exists('ready0') and os.path.exists('ready1')):  # imports do not count
+    time.sleep(0.05)
+torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=4))
+with lock.run_lock('run', wait=True):
+    open('got' + os.environ['RANK'], 'w').write(str(time.time()))
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another holder of the folder's lock."""
+    (tmp_path / 'run').mkdir()
+    with open(tmp_path / 'run/.lock', 'w') as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+
+
+def test_a_folder_in_use_is_refused(tmp_path, other):
+    with pytest.raises(UserError, match='another process is training into'), run_lock(tmp_path / 'run', wait=False):
+        pass
+    other.close()
+    with run_lock(tmp_path / 'run', wait=False):
+        pass
+
+
+def test_a_lock_that_is_waited_for_is_told_once_and_taken(tmp_path, other, monkeypatch, capsys):
+    monkeypatch.setattr(lock, 'POLL', 0.01)
+    monkeypatch.setattr(lock, 'ROUND', 0.05)
+    threading.Timer(0.5, other.close).start()
+    with run_lock(tmp_path / 'run', wait=True):
+        assert other.closed
+    assert capsys.readouterr().out.count('waiting for another process') == 1
+
+
+def test_ranks_wait_longer_than_a_collective_call_may_take(tmp_path, other):
+    (tmp_path / 'rank.py').write_text(RANK.format(root=str(ROOT)))
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', 'rank.py']
+
+    process = subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               env={**os.environ, 'OMP_NUM_THREADS': '1'})  # fmt: skip
+    for line in process.stdout:
+        if 'waiting for another process' in line:
+            break
+    time.sleep(6)  # longer than the group's timeout
+    assert process.poll() is None, process.communicate()
+    released = time.time()
+    other.close()
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, out
+    assert all(float((tmp_path / f'got{rank}').read_text()) >= released for rank in range(2))
