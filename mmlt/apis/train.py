@@ -164,7 +164,12 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
     cfg.seed = stage.seed
     cfg.randomness = dict(seed=stage.draw_seed)
     if launcher != 'none' and not torch.cuda.is_available():
-        cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
+        cfg.model_wrapper_cfg = dict(  # on CPUs the same as MMEngine's own on GPUs
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
     runner = LongTailedRunner.from_cfg(cfg)
     runner._train_dataloader = stage.loader
     runner._val_dataloader = stage.val_loader
