@@ -12,6 +12,7 @@ from mmengine.runner import BaseLoop
 
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import BatchLoader
+from mmlt.engine.state import statistics_of
 from mmlt.errors import UserError
 from mmlt.registry import DATA_SAMPLERS, DATASETS, LOOPS
 
@@ -130,9 +131,7 @@ class EpochTrainLoop(BaseLoop):
         for batch in self.dataloader:
             self.run_iter(batch)
         if get_world_size() > 1:
-            kept = runner.bare_model.state_dict().keys()  # statistics: other buffers are the same on all ranks
-            statistics = [b for name, b in runner.bare_model.named_buffers() if name in kept and b.is_floating_point()]
-            all_reduce_params(statistics, op='mean')
+            all_reduce_params(list(statistics_of(runner.bare_model).values()), op='mean')
         runner.call_hook('after_train_epoch')
         self.epoch, self.step = self.epoch + 1, 0
 

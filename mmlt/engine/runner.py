@@ -27,6 +27,7 @@ from mmlt.engine.checkpoint import (
 )
 from mmlt.engine.compiled import CompiledForward, compile_options
 from mmlt.engine.console import say
+from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError
 from mmlt.registry import RUNNERS
@@ -108,16 +109,17 @@ class LongTailedRunner(ClearRunner):
         if is_main_process() and top1 is not None and top1 > max(before, default=float('-inf')):
             save_checkpoint(Path(self.work_dir) / 'best.pth', self.content(epoch, 0, weights_only=True))
 
-    def content(self, epoch: int, step: int, weights_only: bool = False) -> dict:
-        """What a checkpoint holds after `epoch` whole epochs and `step` steps.
+    def content(self, epoch: int, step: int, weights_only: bool = False, own: dict | None = None) -> dict:
+        """What a checkpoint holds after `epoch` whole epochs and `step` steps, in CPU memory.
 
         Args:
             epoch: epochs done.
             step: steps done in the next epoch.
             weights_only: leave out what only resuming needs.
+            own: what each rank has of its own, see `gather_own`.
         """
         content = dict(
-            state_dict={name: value.detach().cpu() for name, value in self.bare_model.state_dict().items()},
+            state_dict=on_cpu(self.bare_model.state_dict()),
             meta=dict(
                 epoch=epoch,
                 step=step,
@@ -137,19 +139,18 @@ class LongTailedRunner(ClearRunner):
                 {key: value for key, value in scheduler.state_dict().items() if type(value) in (int, float)}
                 for scheduler in self.param_schedulers or []
             ]
-            if not self.optim_wrapper.should_update():  # between two updates: gradients that are still added up
-                content['gradients'] = {
-                    name: value.grad for name, value in self.bare_model.named_parameters() if value.grad is not None
-                }
+            content.update(own or {})
         self.call_hook('before_save_checkpoint', checkpoint=content)
-        return content
+        return on_cpu(content)
 
     def save_run(self, epoch: int, step: int, keep: int = 2) -> None:
         """Write a resumable checkpoint, then delete older ones; refuses after a loss that was not finite."""
         self.watch.fetch(len(self.train_loop.dataloader))
+        between_updates = not self.optim_wrapper.should_update()
+        own = gather_own(self.bare_model, gradients=between_updates, statistics=step > 0)
         if is_main_process():
             name = f'epoch_{epoch}.pth' if step == 0 else f'epoch_{epoch}_step_{step}.pth'
-            save_checkpoint(Path(self.work_dir) / name, self.content(epoch, step))
+            save_checkpoint(Path(self.work_dir) / name, self.content(epoch, step, own=own))
             write_elapsed(self.work_dir, self.elapsed())
             prune(self.work_dir, keep)
         barrier()
@@ -194,9 +195,7 @@ class LongTailedRunner(ClearRunner):
         self.optim_wrapper.load_state_dict(content['optimizer'])
         for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
             scheduler.load_state_dict(state)
-        for name, parameter in self.bare_model.named_parameters():
-            if name in content.get('gradients', {}):
-                parameter.grad = content['gradients'][name].to(parameter.device)
+        restore_own(self.bare_model, content)
         self.history, self._elapsed = list(meta['history']), read_elapsed(self.work_dir)
         self.train_loop.epoch, self.train_loop.step = epoch, step
 

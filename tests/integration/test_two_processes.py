@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmlt.engine.checkpoint import load_checkpoint
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 CE = 'configs/ce/resnet8_digitslt.py'
@@ -55,7 +57,7 @@ loops.EpochTrainLoop.run_iter = first_step
 runner.train()
 """
 LOOKER = """
-import os, runpy, sys
+import os, runpy, signal, sys, time
 sys.path.insert(0, {root!r})
 import torch
 from mmlt.engine.runner import LongTailedRunner
@@ -64,13 +66,16 @@ whole, step = EpochTrainLoop.run, EpochTrainLoop.run_iter
 def run(loop):
     whole(loop)
     torch.save(loop.runner.bare_model.state_dict(), f'weights{{os.environ["RANK"]}}.pth')
-def die(loop, batch):
-    if os.environ['RANK'] == '1' and loop.epoch == 2 and os.environ.get('DIE'):
-        os.kill(os.getpid(), 9)
+    open('wrapper', 'w').write(f'{{loop.runner.model.broadcast_buffers}} {{loop.runner.model.find_unused_parameters}}')
+def struck(loop, batch):  # STRIKE: signal, rank, epoch and step where it comes
+    if os.environ.get('STRIKE', '').split()[1:] == [os.environ['RANK'], str(loop.epoch), str(loop.step)]:
+        open('struck', 'w').write(str(time.time()))
+        os.kill(os.getpid(), getattr(signal, os.environ['STRIKE'].split()[0]))
     step(loop, batch)
-EpochTrainLoop.run, EpochTrainLoop.run_iter = run, die
+EpochTrainLoop.run, EpochTrainLoop.run_iter = run, struck
 runpy.run_path({root!r} + '/tools/train.py', run_name='__main__')
 """
+OPTIONS = ['--launcher', 'pytorch', '--cfg-options', 'train_cfg.max_epochs=4', 'default_hooks.checkpoint.seconds=0']
 
 
 def two(folder: Path, script: Path, *args: str, **env: str) -> subprocess.CompletedProcess:
@@ -116,24 +121,50 @@ def test_the_gradient_of_a_step_equals_that_of_one_process(run):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
 
 
-def test_ranks_end_with_equal_weights_and_a_dead_rank_ends_the_other(run):
-    script = run.folder / 'looker.py'
+@pytest.mark.parametrize(
+    ('rank', 'epoch', 'options'),
+    # An epoch has 3 steps: with 2 an update, each rank's gradients of the third are added up across its end.
+    [(1, 2, []), (0, 1, ['optim_wrapper.accumulative_counts=2'])],
+)
+def test_ranks_end_with_equal_weights_and_a_dead_rank_ends_the_other(run, rank, epoch, options):
+    script, options = run.folder / 'looker.py', [*OPTIONS, *options]
     script.write_text(LOOKER.format(root=str(ROOT)))
-    options = ['--launcher', 'pytorch', '--cfg-options', 'train_cfg.max_epochs=4', 'default_hooks.checkpoint.seconds=0']
     done = two(run.folder, script, CE, '--work-dir', 'whole', *options)
     assert done.returncode == 0, done.stdout + done.stderr
     first, second = (torch.load(run.folder / f'weights{rank}.pth') for rank in range(2))
     assert first.keys() == second.keys() and any('running_mean' in name for name in first)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
-    done = two(run.folder, script, CE, '--work-dir', 'dying', *options, DIE='1')
+    done = two(run.folder, script, CE, '--work-dir', 'dying', *options, STRIKE=f'SIGKILL {rank} {epoch} 0')
+    assert time.time() - float((run.folder / 'struck').read_text()) < 60  # what is promised
     assert done.returncode == 1 and 'Traceback' not in done.stderr, done.stderr
-    assert 'error: process 1 of this run was ended by SIGKILL' in done.stderr
-    assert [path.name for path in (run.folder / 'dying').glob('epoch_*.pth')]
+    assert f'error: process {rank} of this run was ended by SIGKILL' in done.stderr
+    assert (run.folder / f'dying/epoch_{epoch}.pth').is_file()
     done = two(run.folder, script, CE, '--work-dir', 'dying', '--resume', *options)
-    assert done.returncode == 0 and 'resumed after epoch 2' in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and f'resumed after epoch {epoch}' in done.stdout, done.stdout + done.stderr
     whole, died = (torch.load(run.folder / name / 'epoch_4.pth') for name in ('whole', 'dying'))
     assert whole['sha256'] == died['sha256']
+
+
+def test_stopped_in_the_midst_of_an_epoch_each_rank_goes_on_with_its_own(run):
+    script = run.folder / 'looker.py'
+    script.write_text(LOOKER.format(root=str(ROOT)))
+    # 22 steps an epoch, and the ranks ask each other about signals after 16 of them, which is between two updates.
+    options = [*OPTIONS, 'train_dataloader.batch_size=8', 'optim_wrapper.accumulative_counts=3']
+    options += ['find_unused_parameters=True']
+    done = two(run.folder, script, CE, '--work-dir', 'whole', *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (run.folder / 'wrapper').read_text() == 'False True', 'as on GPUs'
+    done = two(run.folder, script, CE, '--work-dir', 'stopped', *options, STRIKE='SIGTERM 1 1 9')
+    assert done.returncode == 143 and 'saved epoch 2, step 16' in done.stdout, done.stdout + done.stderr
+    first, second = load_checkpoint(run.folder / 'stopped/epoch_1_step_16.pth')['ranks']
+    for part in ('gradients', 'statistics'):
+        assert first[part].keys() == second[part].keys() and first[part]
+        assert any(not torch.equal(value, second[part][name]) for name, value in first[part].items())
+    done = two(run.folder, script, CE, '--work-dir', 'stopped', '--resume', *options)
+    assert done.returncode == 0 and 'resumed after epoch 1, step 16' in done.stdout, done.stdout + done.stderr
+    whole, stopped = (torch.load(run.folder / name / 'epoch_4.pth') for name in ('whole', 'stopped'))
+    assert whole['sha256'] == stopped['sha256']
 
 
 @pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
