@@ -104,12 +104,14 @@ def arm(plan: Plan) -> None:
     def is_student(loop: EpochTrainLoop | EvalLoop) -> bool:
         return hasattr(loop.runner.bare_model, 'attach_teacher')
 
-    def before(owner: object, name: str, wanted: Callable[..., bool], number: int = signal.SIGKILL) -> None:
+    def before(
+        owner: object, name: str, wanted: Callable[..., bool], number: int = signal.SIGKILL, delay: float = plan.delay
+    ) -> None:
         whole = getattr(owner, name)
 
         def armed(*args, **kwargs):  # noqa: ANN002, ANN003, ANN202
             if wanted(*args) and now():
-                strike(number, plan.delay)
+                strike(number, delay)
             return whole(*args, **kwargs)
 
         setattr(owner, name, armed)
@@ -139,12 +141,12 @@ def arm(plan: Plan) -> None:
         case 'inside a checkpoint write':
             checkpoint.torch = type('', (), {**vars(torch), 'save': staticmethod(half)})
         case 'before a rename':
-            before(files.os, 'replace', lambda *_: True)
+            before(files.os, 'replace', lambda *_: True, delay=0.0)  # at once: a rename takes no time
         case 'after a rename':
             files.os.replace = renamed
         case 'results':
             before(files.os, 'replace', lambda _, target: Path(target).suffix in ('.json', '.csv', '.html')
-                   and 'elapsed' not in str(target))  # fmt: skip
+                   and 'elapsed' not in str(target), delay=0.0)  # fmt: skip
 
 
 class Campaign:
@@ -269,7 +271,7 @@ class Campaign:
                 problems.append(str(error))
                 continue
             problems += [key for key, value in self.expected[student].items() if found[key] != value]
-        leftovers = [path.name for path in place.rglob('.*.tmp') if '.pth.' in path.name]
+        leftovers = [path.name for path in place.rglob('.*.tmp')]
         problems += [f'left behind: {name}' for name in leftovers]
         if not problems:
             shutil.rmtree(place)

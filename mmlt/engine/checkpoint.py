@@ -167,10 +167,9 @@ def prune(folder: str | Path, keep: int) -> None:
 
 
 def sweep(folder: str | Path) -> None:
-    """Delete what a process that was killed while it wrote a checkpoint left; call it under the folder's lock."""
-    for name in ('epoch_*.pth', 'best.pth', ELAPSED_FILE):
-        for path in Path(folder).glob(f'.{name}.*.tmp'):
-            path.unlink(missing_ok=True)
+    """Delete what a process that was killed in the midst of `atomic_write` left; call it under the folder's lock."""
+    for path in Path(folder).glob('.*.????????.tmp'):  # eight characters of tempfile's
+        path.unlink(missing_ok=True)
 
 
 def set_aside_newer(folder: str | Path, good: Path | None) -> None:

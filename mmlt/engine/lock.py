@@ -10,6 +10,7 @@ from typing import IO
 
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
+from mmlt.engine.checkpoint import sweep
 from mmlt.engine.console import say
 from mmlt.errors import UserError
 
@@ -21,7 +22,7 @@ _held: set[IO] = set()
 
 @contextmanager
 def run_lock(folder: str | Path, wait: bool) -> Iterator[None]:
-    """Hold a run's folder; the lock goes with the process, however that ends.
+    """Hold a run's folder, cleared of half-written files; the lock goes with the process, however that ends.
 
     Args:
         folder: the run's folder, made if missing.
@@ -43,6 +44,7 @@ def run_lock(folder: str | Path, wait: bool) -> Iterator[None]:
             pass
     if handle:
         _held.add(handle)
+        sweep(folder)  # whatever comes next: also a finished run may have been killed while it wrote its page
     try:
         yield
         barrier()  # not after an error, which the other ranks may know nothing of

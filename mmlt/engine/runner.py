@@ -22,7 +22,6 @@ from mmlt.engine.checkpoint import (
     read_elapsed,
     save_checkpoint,
     set_aside_newer,
-    sweep,
     write_elapsed,
 )
 from mmlt.engine.compiled import CompiledForward, compile_options
@@ -163,7 +162,6 @@ class LongTailedRunner(ClearRunner):
         found = latest_checkpoint(self.work_dir)
         barrier()
         if is_main_process():
-            sweep(self.work_dir)
             set_aside_newer(self.work_dir, found[0] if found else None)
         if found is None:
             return

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mmlt import files
 from mmlt.engine import lock
 from mmlt.engine.lock import run_lock
 from mmlt.errors import UserError
+from mmlt.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 RANK = """
@@ -46,6 +48,26 @@ def test_a_folder_in_use_is_refused(tmp_path, other):
     other.close()
     with run_lock(tmp_path / 'run', wait=False):
         pass
+
+
+def test_what_a_killed_process_left_half_written_goes_once_the_lock_is_held(tmp_path, other):
+    names = ['epoch_3.pth', 'best.pth', 'elapsed.json', 'results.json', 'per_class.csv', 'report.html', 'scalars.jsonl']
+    for name in names:
+        (tmp_path / 'run' / name).write_text('whole')
+        with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files.os, 'replace', interrupted)
+            patch.setattr(files.Path, 'unlink', lambda *args, **kwargs: None)  # as a kill would leave it
+            atomic_write(tmp_path / 'run' / name, 'half')
+    with pytest.raises(UserError), run_lock(tmp_path / 'run', wait=False):
+        pass
+    assert len(list((tmp_path / 'run').glob('.*.tmp'))) == len(names), 'the other process may be writing them'
+    other.close()
+    with run_lock(tmp_path / 'run', wait=False):
+        assert {path.name for path in (tmp_path / 'run').iterdir()} == {'.lock', *names}
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def test_a_lock_that_is_waited_for_is_told_once_and_taken(tmp_path, other, monkeypatch, capsys):
