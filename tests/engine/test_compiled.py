@@ -16,6 +16,7 @@ from mmlt.registry import MODELS
 
 DATA = {'train_cfg.max_epochs': 3, 'param_scheduler.0.milestones': [1, 2], 'train_dataloader.batch_size': 100}
 METHODS = ['ce', 'ce_drw', 'bkd', 'ldam_drw', 'logit_adjustment', 'mixup', 'cutmix', 'cmo', 'remix']
+METHODS += ['seql', 'ride', 'sade', 'balpoe', 'ncl', 'ecl', 'paco', 'gpaco', 'bcl']
 
 
 class Backend:
@@ -72,13 +73,24 @@ def losses_of(runner) -> list[float]:
 @pytest.mark.parametrize('method', METHODS)
 def test_every_epoch_runs_in_the_same_graphs(tmp_path, method, backend):
     # Epochs 0 and 1 differ in what may differ: the learning rate, deferred class weights, mixing switched on.
-    where = {'ce_drw': 'reweighting.start_epoch', 'ldam_drw': 'reweighting.start_epoch', 'cmo': 'mixing.first_epoch'}
+    where = dict.fromkeys(('ce_drw', 'ldam_drw', 'ride'), 'reweighting.start_epoch') | {'cmo': 'mixing.first_epoch'}
     overrides = {f'model.{where[method]}': 1} if method in where else {}
-    compiled = losses_of(runner_of(tmp_path / 'c', method, COUNTED, **overrides))
-    graphs = 2 if method == 'cmo' else 1  # with mixing and without
-    assert backend.graphs == graphs, counters['graph_break']
+    runner = runner_of(tmp_path / 'c', method, COUNTED, **overrides)
+    compiled = losses_of(runner)
+    graphs = 2 if method in ('cmo', 'ride') else 1  # with mixing and without, with class temperatures and without
+    assert backend.graphs == graphs and runner.compiled.works, counters['graph_break']
     eager = losses_of(runner_of(tmp_path / 'e', method, **overrides))
     assert len(eager) == 12 and compiled == pytest.approx(eager, rel=1e-5)
+
+
+def test_a_loss_that_reads_numbers_splits_the_graph_in_the_same_places(tmp_path, backend):
+    runner = runner_of(tmp_path / 'c', 'seesaw', COUNTED)
+    model, graphs = runner.bare_model, []
+    begin = model.set_epoch
+    model.set_epoch = lambda epoch: (graphs.append(backend.graphs), begin(epoch))
+    compiled = losses_of(runner)
+    assert runner.compiled.works and graphs[0] == 0 < graphs[1] == graphs[2] == backend.graphs
+    assert compiled == pytest.approx(losses_of(runner_of(tmp_path / 'e', 'seesaw')), rel=1e-5)
 
 
 def test_a_step_that_depends_on_a_python_number_is_noticed(tmp_path, backend):

@@ -21,6 +21,8 @@ class ClassReweighting(nn.Module):
     Attributes:
         weights: (C,) float32 buffer, in no checkpoint, always the same tensor: a compiled step sees new values in it
             without compiling again.
+        active: whether the epoch is one with effective-number weights; a compiled step that reads it compiles once more
+            when it flips.
 
     Source: Cao et al., Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, NeurIPS 2019, sec. 3.3.
     """
@@ -31,7 +33,7 @@ class ClassReweighting(nn.Module):
         super().__init__()
         self.beta = number(self, 'beta', beta, least=0, most=1)
         self.start_epoch = number(self, 'start_epoch', start_epoch, least=0, whole=True)
-        self.epoch = 0
+        self.active = self.start_epoch == 0
         self._effective: Tensor | None = None
         self.register_buffer('weights', torch.ones(num_classes), persistent=False)
 
@@ -56,15 +58,10 @@ class ClassReweighting(nn.Module):
         Raises:
             RuntimeError: the epoch needs class counts, which `set_class_counts` has not been given.
         """
-        self.epoch = epoch
+        self.active = epoch >= self.start_epoch
         if self.active and self._effective is None:
             raise RuntimeError('ClassReweighting needs set_class_counts before the first epoch with weights.')
         self._update()
-
-    @property
-    def active(self) -> bool:
-        """Whether the epoch is one with effective-number weights."""
-        return self.epoch >= self.start_epoch
 
     def _update(self) -> None:
         if self.active and self._effective is not None:
