@@ -1,5 +1,7 @@
 """The training step's forward pass and losses through `torch.compile`, and eagerly where that does not work."""
 
+from contextlib import AbstractContextManager, ExitStack
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,12 +34,30 @@ def compile_options(wanted: Any, steps: int) -> dict | None:
     raise UserError(f"compile is True, False, 'auto' or a dict for torch.compile, not {wanted!r}.")
 
 
+@cache
+def strict_settings() -> list[AbstractContextManager]:
+    """Settings of torch under which all that can fail in compiling fails in the call of the compiled function.
+
+    By itself torch compiles the backward pass when it is first run, out of reach of a fallback, and runs a step that it
+    has compiled too often eagerly without a word. A setting that this torch does not have yet is left out.
+    """
+    import torch._dynamo.config  # here, for it takes seconds
+    import torch._functorch.config
+
+    wanted = (
+        (torch._functorch.config, 'force_non_lazy_backward_lowering'),
+        (torch._dynamo.config, 'fail_on_recompile_limit_hit'),
+    )
+    return [config.patch({name: True}) for config, name in wanted if hasattr(config, name)]
+
+
 class CompiledForward:
     """Stands in for a model's `forward`: whole training batches go through `torch.compile`, all else does not.
 
     The model itself stays what it is: its state dict, its modules and its predictions know nothing of this. The last,
     short step of an epoch runs eagerly, so that there is one shape to compile for. What changes from epoch to epoch must
-    lie in tensors (learning rates do not come into the forward pass at all); a changed Python number compiles again.
+    lie in tensors (learning rates do not come into the forward pass at all); a changed Python number compiles again, and
+    where that happens too often for torch, compiling has failed.
 
     Args:
         model: the bare model, without a distributed wrapper.
@@ -82,7 +102,10 @@ class CompiledForward:
             return self._eager(*batch)
         self.model.check_batch(labels, keys)
         try:
-            return self._compiled(*batch)
+            with ExitStack() as stack:
+                for setting in strict_settings():
+                    stack.enter_context(setting)
+                return self._compiled(*batch)
         except (UserError, torch.OutOfMemoryError):
             raise
         except Exception as error:  # no compiler, an unknown GPU, an operation that cannot be compiled: many types
@@ -94,6 +117,8 @@ class CompiledForward:
 
 def first_line(error: Exception) -> str:
     """The type of an error, or of the one inside it, and the first line it says."""
+    if type(error).__name__ == 'FailOnRecompileLimitHit':
+        return 'the step reads Python numbers that keep changing, and was compiled again for each'
     error = getattr(error, 'inner_exception', None) or error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f'{type(error).__name__}: {lines[0]}' if lines else type(error).__name__

@@ -1,9 +1,13 @@
 """A compiled step gives the eager step's losses, compiles once, and lets go where it cannot work."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from functorch.compile import make_boxed_func
+from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.utils import counters
 
 from mmlt.analysis.results import read_results
@@ -34,6 +38,17 @@ class Backend:
 
 CURRENT: list[Backend] = []
 torch._dynamo.register_backend(lambda graph, inputs: CURRENT[0](graph, inputs), name='mmlt_test')
+
+
+def forward_only(graph, inputs):
+    """Compiles a graph that gives losses, and no other: the forward pass comes before the backward pass."""
+    CURRENT[0](graph, inputs)
+    if CURRENT[0].graphs > 1:
+        raise OSError('no backward pass')
+    return make_boxed_func(graph.forward)
+
+
+torch._dynamo.register_backend(aot_autograd(fw_compiler=forward_only), name='mmlt_forward_only')
 COUNTED = dict(backend='mmlt_test')  # by name: a config holds plain values
 
 
@@ -139,12 +154,30 @@ def test_a_failing_compiler_is_named_once_and_training_goes_on(tmp_path, capsys,
     assert runner.route == dict(compile=None, channels_last=True)
 
 
+def test_a_backward_pass_that_cannot_be_compiled_ends_no_run(tmp_path, capsys, backend):
+    expected = losses_of(runner_of(tmp_path / 'e'))
+    runner = runner_of(tmp_path / 'c', compile=dict(backend='mmlt_forward_only'))
+    assert losses_of(runner) == expected
+    assert backend.graphs == 2 and not runner.compiled.works
+    assert capsys.readouterr().out.count('torch.compile does not work here (OSError: no backward pass)') == 1
+
+
+def test_a_step_compiled_too_often_is_named_and_not_called_compiled(tmp_path, capsys, monkeypatch, backend):
+    monkeypatch.setattr('torch._dynamo.config.recompile_limit', 2)
+    runner = runner_of(tmp_path, compile=COUNTED)
+    model, plain = runner.bare_model, runner.bare_model.classification_loss
+    model.set_epoch = lambda epoch: setattr(model, 'factor', 1 + epoch)
+    model.classification_loss = lambda logits, target: plain(logits, target) * model.factor
+    assert len(losses_of(runner)) == 12 and backend.graphs == 2
+    assert capsys.readouterr().out.count('Python numbers that keep changing') == 1 and runner.route['compile'] is None
+
+
 def test_without_a_c_compiler_training_goes_on(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr('torch._inductor.config.cpp.cxx', (None, 'no-such-compiler'))
     monkeypatch.setenv('TORCHINDUCTOR_CACHE_DIR', str(tmp_path / 'cache'))
     runner = runner_of(tmp_path / 'run', compile=True, **{'train_cfg.max_epochs': 1})
-    losses_of(runner)
-    assert capsys.readouterr().out.count('torch.compile does not work here') == 1
+    with torch._inductor.config.patch({'cpp.cxx': (None, 'no-such-compiler')}):  # monkeypatch would not put it back
+        losses_of(runner)
+    assert capsys.readouterr().out.count('torch.compile does not work here (InvalidCxxCompiler') == 1
 
 
 def test_an_error_of_the_model_comes_out_as_it_is(tmp_path, backend):
@@ -187,9 +220,10 @@ def test_runs_that_were_finished_before_are_still_found(method):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not shutil.which(os.environ.get('CXX', 'g++')), reason='torch.compile needs a C++ compiler on a CPU')
 def test_the_real_compiler_gives_the_eager_losses(tmp_path):
     epoch = {'train_cfg.max_epochs': 1}
     eager = losses_of(runner_of(tmp_path / 'e', **epoch))
     runner = runner_of(tmp_path / 'c', compile=True, **epoch)
     assert losses_of(runner) == pytest.approx(eager, rel=1e-3)
-    assert runner.route['compile'] == {} or not runner.compiled.works
+    assert runner.compiled.works and runner.route['compile'] == {}
