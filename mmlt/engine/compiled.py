@@ -14,13 +14,19 @@ from mmlt.errors import UserError
 WORTH_STEPS = 2000
 
 
-def compile_options(wanted: Any, steps: int) -> dict | None:
+# What remains of a mode that replays captured steps (CUDA graphs) without them.
+UNCAPTURED = {'reduce-overhead': 'default', 'max-autotune': 'max-autotune-no-cudagraphs'}
+
+
+def compile_options(wanted: Any, steps: int, accumulative_counts: int = 1) -> dict | None:
     """Keywords for `torch.compile`, or None for eager training.
 
     Args:
         wanted: the config's `compile`: False, True, keywords such as `dict(mode='reduce-overhead')`, or `auto`: on a GPU
             if the run is long enough, not on a CPU.
         steps: of the whole run.
+        accumulative_counts: steps whose gradients are added up before one update. With more than one no steps are
+            captured: their gradients lie in memory that the next replay overwrites.
 
     Raises:
         UserError: it is none of these.
@@ -30,8 +36,20 @@ def compile_options(wanted: Any, steps: int) -> dict | None:
     if isinstance(wanted, bool):
         return {} if wanted else None
     if isinstance(wanted, dict):
-        return dict(wanted)
+        return dict(wanted) if accumulative_counts == 1 else uncaptured(wanted)
     raise UserError(f"compile is True, False, 'auto' or a dict for torch.compile, not {wanted!r}.")
+
+
+def uncaptured(wanted: dict) -> dict:
+    """Keywords for `torch.compile` without captured steps; one line says so where that changes them."""
+    options = dict(wanted)
+    if options.get('mode') in UNCAPTURED:
+        options['mode'] = UNCAPTURED[options['mode']]
+    if (options.get('options') or {}).get('triton.cudagraphs'):
+        options['options'] = {**options['options'], 'triton.cudagraphs': False}
+    if options != wanted:
+        say('gradients are added up over several steps: compiling without captured steps, which would overwrite them.')
+    return options
 
 
 @cache

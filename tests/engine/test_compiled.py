@@ -1,5 +1,6 @@
 """A compiled step gives the eager step's losses, compiles once, and lets go where it cannot work."""
 
+import copy
 import os
 import shutil
 from pathlib import Path
@@ -197,6 +198,25 @@ def test_options(monkeypatch):
     assert compile_options('auto', WORTH_STEPS - 1) is None
     with pytest.raises(UserError, match='compile is True'):
         compile_options('fast', 1)
+
+
+@pytest.mark.parametrize(
+    'wanted, expected',
+    [
+        (dict(mode='reduce-overhead'), dict(mode='default')),
+        (dict(mode='max-autotune', fullgraph=True), dict(mode='max-autotune-no-cudagraphs', fullgraph=True)),
+        (dict(options={'triton.cudagraphs': True}), dict(options={'triton.cudagraphs': False})),
+        (dict(mode='default'), dict(mode='default')),
+        (dict(backend='eager', options=None), dict(backend='eager', options=None)),
+    ],
+)
+def test_steps_are_not_captured_while_gradients_add_up(wanted, expected, capsys):
+    # A captured step's gradients lie in its own memory, which the next step writes again.
+    before = copy.deepcopy(wanted)
+    assert compile_options(wanted, 1, accumulative_counts=1) == wanted and capsys.readouterr().out == ''
+    assert compile_options(wanted, 1, accumulative_counts=2) == expected and wanted == before
+    assert capsys.readouterr().out.count('without captured steps') == (wanted != expected)
+    torch.compile(lambda x: x, **expected)  # takes them
 
 
 def test_unknown_options_are_refused():
