@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmlt.arguments import number
 from mmlt.errors import UserError
+from mmlt.models.losses.inputs import widen
 from mmlt.registry import MODELS
 
 
@@ -45,7 +46,9 @@ class LinearHead(nn.Linear):
 
 @MODELS.register_module()
 class CosineHead(nn.Module):
-    """`scale` times the cosine between feature and class weight; no bias.
+    """`scale` times the cosine between feature and class weight; no bias. In float32 or wider, also under autocast.
+
+    The scale multiplies the rounding of half precision too: in bfloat16 a logit near 30 is known to an eighth.
 
     Args:
         in_channels: size C of the feature vector.
@@ -60,6 +63,7 @@ class CosineHead(nn.Module):
         self.weight = nn.Parameter(F.normalize(torch.empty(num_classes, in_channels).uniform_(-1, 1), dim=1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (B, C) to scaled cosines (B, K) in [-scale, scale]."""
+        """Map features (B, C) to scaled cosines (B, K) in [-scale, scale], float32 or wider."""
         check_width(features, self.weight.shape[1])
-        return self.scale * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))
+        with torch.autocast(features.device.type, enabled=False):
+            return self.scale * F.linear(F.normalize(widen(features), dim=1), F.normalize(self.weight, dim=1))

@@ -71,7 +71,7 @@ def collaborative_distillation_loss(
 def expert_feature_loss(features: Tensor) -> Tensor:
     """One minus the cosine between an expert's feature and another's, averaged over all ordered pairs and the batch.
 
-    Gradients flow into the first of each pair only. One expert alone: 0.
+    Gradients flow into the first of each pair only. One expert alone: 0. Autocast does not reach the cosines.
 
     Args:
         features: (B, E, C), any floating dtype.
@@ -85,7 +85,8 @@ def expert_feature_loss(features: Tensor) -> Tensor:
     if experts == 1:
         return features.sum() * 0.0
     unit = F.normalize(widen(features), dim=2)
-    cosines = unit @ unit.detach().transpose(1, 2)  # (B, E, E)
+    with torch.autocast(features.device.type, enabled=False):
+        cosines = unit @ unit.detach().transpose(1, 2)  # (B, E, E)
     pairs = experts * (experts - 1)
     return 1 - (cosines.sum((1, 2)) - cosines.diagonal(dim1=1, dim2=2).sum(1)).mean() / pairs
 
