@@ -1,7 +1,18 @@
 """A turn of the hue, through Pillow's 8-bit HSV and equal to it to the bit."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
+
+# For each sixth of the circle, which part red, green and blue are: 0 low, 1 falling, 2 rising, 3 the value.
+SIXTHS = ((3, 2, 0), (1, 3, 0), (0, 3, 2), (0, 1, 3), (2, 0, 3), (3, 0, 1))
+
+
+@cache
+def sixths(device: torch.device) -> Tensor:
+    """`SIXTHS` as int64 (6, 3), sent to a device once: to send it in each step would be to wait there."""
+    return torch.tensor(SIXTHS, device=device)
 
 
 def hue(images: Tensor, magnitude: Tensor) -> Tensor:
@@ -50,7 +61,5 @@ def hsv_to_rgb(images: Tensor) -> Tensor:
         for part in (saturation, saturation * rest, saturation * (1.0 - rest))
     )
     parts = torch.stack((low, falling, rising, value), dim=1).to(torch.uint8)
-    # For each sixth of the circle, which part red, green and blue are.
-    table = torch.tensor([(3, 2, 0), (1, 3, 0), (0, 3, 2), (0, 1, 3), (2, 0, 3), (3, 0, 1)], device=images.device)
-    chosen = table[sector.to(torch.int64) % 6]  # (B, H, W, 3)
+    chosen = sixths(images.device)[sector.to(torch.int64) % 6]  # (B, H, W, 3)
     return parts.gather(1, chosen.permute(0, 3, 1, 2))

@@ -177,6 +177,14 @@ def test_hue_leaves_grey_images_alone(tiles):
     assert torch.equal(hue(grey, torch.full((len(grey),), 0.3)), grey)
 
 
+def test_hue_makes_its_table_once(tiles, monkeypatch):
+    # A tensor made of numbers in each step would be sent to the device, which waits.
+    turn = torch.full((len(tiles),), 0.3)
+    expected = hue(tiles, turn)
+    monkeypatch.setattr(torch, 'tensor', None)
+    assert torch.equal(hue(tiles, turn), expected)
+
+
 def test_chain_goes_in_the_order_of_the_columns(tiles, in_pillow):
     generator = torch.Generator().manual_seed(0)
     kinds = torch.randint(len(NAMES), (len(tiles), 3), generator=generator)
