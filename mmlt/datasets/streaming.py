@@ -28,7 +28,8 @@ class StreamingDataset(Dataset):
         resize: `center`: the shorter side is scaled to this before the middle is cut out; None for 8/7 of `image_size`
             (256 for 224).
         crop: `center`, or `random_resized`: a random piece (8 % to 100 % of the area, sides 3:4 to 4:3) scaled to
-            `image_size`, a function of `crop_seed` and the draw's key alone; asked for without a key, it is `center`.
+            `image_size`, a function of `crop_seed` and the draw's key alone (a loader puts the run's
+            seed into it); asked for without a key, it is `center`.
         crop_seed: of the random piece.
 
     Attributes:

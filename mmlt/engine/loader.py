@@ -127,13 +127,18 @@ class BatchLoader:
             indices, keys = indices.to(images.device, non_blocking=True), keys.to(images.device, non_blocking=True)
             yield Batch(images[indices], labels[indices], indices, keys)
 
+    def _seeded(self, keys: torch.Tensor) -> list[int]:
+        """Keys for a data set, which may be shared by runs of several seeds: the run's seed above the 64 bits of a key."""
+        above = getattr(self.sampler, 'seed', 0) << 64
+        return [above + key for key in keys.tolist()]
+
     def _streamed_batches(self) -> Iterator[Batch]:
         steps = list(self.steps())
         keyed = getattr(self.dataset, 'takes_keys', False)  # its random crop is a function of the draw's key
         loader = DataLoader(
             self.dataset,
             batch_sampler=[
-                list(zip(indices.tolist(), keys.tolist(), strict=True)) if keyed else indices.tolist()
+                list(zip(indices.tolist(), self._seeded(keys), strict=True)) if keyed else indices.tolist()
                 for indices, keys in steps
             ],
             num_workers=self.num_workers,

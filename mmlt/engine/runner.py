@@ -199,7 +199,9 @@ class LongTailedRunner(ClearRunner):
 
     def _maybe_compile(self, target: str) -> None:
         """In place of MMEngine's, which compiles the whole step: the forward pass and the losses alone."""
-        options = compile_options(self.cfg.get('compile', 'auto'), self.max_iters)
+        options = compile_options(
+            self.cfg.get('compile', 'auto'), self.max_iters, self.cfg.optim_wrapper.get('accumulative_counts', 1)
+        )
         if options is None:
             return
         loader = self.train_loop.dataloader

@@ -1,5 +1,6 @@
 """The order of batches: a function of seed, epoch and place, whatever the ranks, the worker and the start."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -59,6 +60,27 @@ def test_the_streaming_route_gives_the_same_batches(num_workers):
     streamed = build_loader(cfg, seed=3, training=True)
     for one, other in zip(resident, streamed, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_what_is_drawn_while_reading_follows_the_runs_seed_and_the_place():
+    class Keyed(Streamed):
+        takes_keys = True
+
+        def __getitem__(self, item):
+            place, key = item
+            drawn = np.random.default_rng([7, key]).integers(2**31)
+            return torch.tensor([place, drawn]), int(self.labels[place])
+
+    def drawn(seed: int, batch_size: int = 200, epoch: int = 0) -> list[list[int]]:
+        sampler = dict(type='SequentialSampler', seed=seed)
+        batches = build_loader(dict(dataset=Keyed('train'), batch_size=batch_size, sampler=sampler), training=True)
+        batches.set_position(epoch)
+        return [row for batch in batches for row in batch.images.tolist()]
+
+    assert drawn(1) == drawn(1, batch_size=90)
+    for other in (drawn(2), drawn(1, epoch=1)):
+        assert [place for place, _ in other] == [place for place, _ in drawn(1)]
+        assert all(one != two for (_, one), (_, two) in zip(other, drawn(1), strict=True))
 
 
 def test_when_a_model_is_evaluated():
