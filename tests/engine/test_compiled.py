@@ -163,20 +163,20 @@ def test_a_backward_pass_that_cannot_be_compiled_ends_no_run(tmp_path, capsys, b
     assert capsys.readouterr().out.count('torch.compile does not work here (OSError: no backward pass)') == 1
 
 
-def test_a_step_compiled_too_often_is_named_and_not_called_compiled(tmp_path, capsys, monkeypatch, backend):
-    monkeypatch.setattr('torch._dynamo.config.recompile_limit', 2)
+def test_a_step_compiled_too_often_is_named_and_not_called_compiled(tmp_path, capsys, backend):
     runner = runner_of(tmp_path, compile=COUNTED)
     model, plain = runner.bare_model, runner.bare_model.classification_loss
     model.set_epoch = lambda epoch: setattr(model, 'factor', 1 + epoch)
     model.classification_loss = lambda logits, target: plain(logits, target) * model.factor
-    assert len(losses_of(runner)) == 12 and backend.graphs == 2
+    with torch._dynamo.config.patch(recompile_limit=2):
+        assert len(losses_of(runner)) == 12 and backend.graphs == 2
     assert capsys.readouterr().out.count('Python numbers that keep changing') == 1 and runner.route['compile'] is None
 
 
 def test_without_a_c_compiler_training_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('TORCHINDUCTOR_CACHE_DIR', str(tmp_path / 'cache'))
     runner = runner_of(tmp_path / 'run', compile=True, **{'train_cfg.max_epochs': 1})
-    with torch._inductor.config.patch({'cpp.cxx': (None, 'no-such-compiler')}):  # monkeypatch would not put it back
+    with torch._inductor.config.patch({'cpp.cxx': (None, 'no-such-compiler')}):  # monkeypatch would take it away
         losses_of(runner)
     assert capsys.readouterr().out.count('torch.compile does not work here (InvalidCxxCompiler') == 1
 
