@@ -247,3 +247,13 @@ def test_the_real_compiler_gives_the_eager_losses(tmp_path):
     runner = runner_of(tmp_path / 'c', compile=True, **epoch)
     assert losses_of(runner) == pytest.approx(eager, rel=1e-3)
     assert runner.compiled.works and runner.route['compile'] == {}
+
+
+def test_the_runner_says_over_how_many_steps_gradients_add_up(tmp_path, capsys):
+    overrides = {'compile': dict(mode='reduce-overhead'), 'train_cfg.max_epochs': 1}
+    stage = Stage('configs/ce/resnet8_digitslt.py', overrides=overrides, work_dir=tmp_path)
+    stage.cfg.optim_wrapper.accumulative_counts = 2
+    runner = build_runner(stage)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner._maybe_compile('train_step')
+    assert runner.compiled.options == dict(mode='default') and 'without captured steps' in capsys.readouterr().out
