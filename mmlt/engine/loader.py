@@ -1,6 +1,8 @@
 """Batches of tensors: from one resident uint8 tensor, or from DataLoader workers."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
@@ -36,11 +38,17 @@ def leave_signals_to_the_run(worker: int) -> None:
     """Let a worker live through a signal to the whole process group: the run still needs it to finish its step.
 
     A terminal, `timeout`, Slurm and torchrun signal like that. torch's own handler would end the worker, and the run with
-    it, unsaved. A worker leaves when the run tells it to, or when the run is no more.
+    it, unsaved. A worker leaves when the run tells it to, by SIGTERM if need be, or when the run is no more.
     """
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGTERM})  # taken by the thread alone, which sees who sent it
+    threading.Thread(target=_leave_with_the_run, daemon=True).start()
+
+
+def _leave_with_the_run() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 @contextmanager
