@@ -1,4 +1,6 @@
-"""The one exception that a user is meant to read, and what others say, made short."""
+"""The one exception that a user is meant to read, and words for its sentence: what others say, what differs."""
+
+from typing import Any
 
 
 class UserError(Exception):
@@ -14,3 +16,20 @@ def reason(error: Exception) -> str:
     What torch says after that may advise to load a file with trust.
     """
     return f'{type(error).__name__}: {str(error).strip().split(". ")[0].splitlines()[0] if str(error).strip() else ""}'
+
+def changed(before: Any, now: Any, path: str) -> str:
+    """The first difference between two plain structures, in words."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
+                return changed(before.get(key), now.get(key), f'{path}.{key}')
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for place, (old, new) in enumerate(zip(before, now, strict=True)):
+            if old != new:
+                return changed(old, new, f'{path}[{place}]')
+    return f'{path} was {_brief(before)} and is now {_brief(now)}'
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f'{text[:110]} ...'

@@ -26,8 +26,7 @@ from mmlt.engine.checkpoint import latest_checkpoint, plain
 from mmlt.engine.device import resolve_precision
 from mmlt.engine.loader import BatchLoader
 from mmlt.engine.loops import build_loader
-from mmlt.engine.runner import changed
-from mmlt.errors import UserError
+from mmlt.errors import UserError, changed
 from mmlt.registry import DATASETS
 
 _built: dict[str, Any] = {}

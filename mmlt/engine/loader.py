@@ -40,6 +40,8 @@ def leave_signals_to_the_run(worker: int) -> None:
     A terminal, `timeout`, Slurm and torchrun signal like that. torch's own handler would end the worker, and the run with
     it, unsaved. A worker leaves when the run tells it to, by SIGTERM if need be, or when the run is no more.
     """
+    if not hasattr(signal, 'sigwaitinfo'):  # macOS: torch's own handler stays
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGTERM})  # taken by the thread alone, which sees who sent it
     threading.Thread(target=_leave_with_the_run, daemon=True).start()

@@ -28,8 +28,10 @@ from mmlt.engine.compiled import CompiledForward, compile_options
 from mmlt.engine.console import say
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
-from mmlt.errors import UserError
+from mmlt.errors import UserError, changed
 from mmlt.registry import RUNNERS
+
+ECHO = 5.0  # seconds within which a SIGTERM after another signal is taken for the same wish
 
 
 @RUNNERS.register_module()
@@ -52,6 +54,7 @@ class LongTailedRunner(ClearRunner):
         self.identity: dict = {}
         self.image_size: list[int] | None = None
         self._signal: int | None = None
+        self._signalled = 0.0
         self._process = os.getpid()
         self._elapsed = 0.0
         self._started = time.perf_counter()
@@ -237,9 +240,13 @@ class LongTailedRunner(ClearRunner):
     def _note_signal(self, number: int, frame: object) -> None:
         if os.getpid() != self._process:  # a loader's worker, which Ctrl-C reaches too: the run stops it
             return
+        now = time.monotonic()
         if self._signal is not None:
+            # Slurm signals every process of a step, and a parent of this one hands the same signal on: one wish, not two.
+            if number == signal.SIGTERM and now - self._signalled < ECHO:
+                return
             sys.exit(128 + number)
-        self._signal = number
+        self._signal, self._signalled = number, now
         with suppress(RuntimeError):  # the signal came in the midst of another line
             say('stopping after this step; once more leaves at once.')
 
@@ -276,21 +283,3 @@ class LongTailedRunner(ClearRunner):
         """After the run's results are written: leave if a signal came too late to stop it."""
         if self.asked_to_stop():
             self.leave('the finished run')
-
-
-def changed(before: Any, now: Any, path: str) -> str:
-    """The first difference between two plain structures, in words."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
-            if before.get(key) != now.get(key):
-                return changed(before.get(key), now.get(key), f'{path}.{key}')
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for place, (old, new) in enumerate(zip(before, now, strict=True)):
-            if old != new:
-                return changed(old, new, f'{path}[{place}]')
-    return f'{path} was {_brief(before)} and is now {_brief(now)}'
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f'{text[:110]} ...'

@@ -95,6 +95,18 @@ def test_a_second_signal_leaves_at_once(run):
     assert not list((run.folder / 'stopped').glob('.*.tmp'))
 
 
+def test_a_sigterm_that_comes_twice_at_once_still_saves(run):
+    slow = SlowRun(run.folder, CE, '--work-dir', 'stopped', seconds=8)
+    slow.wait_for_step(1)
+    time.sleep(3)  # the step is done, its pause of 8 seconds runs
+    for _ in range(2):  # as from a scheduler, and from a parent that hands it on
+        slow.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+    returned, out, err = slow.end()
+    assert returned == 143 and '--resume goes on from there' in out and 'Traceback' not in err
+    assert len(list((run.folder / 'stopped').glob('epoch_*.pth'))) == 1
+
+
 def test_a_student_that_waits_for_its_teacher_leaves_on_ctrl_c(run):
     slow = SlowRun(run.folder, BKD, seconds=5)
     slow.wait_for_step(1)
