@@ -56,7 +56,7 @@ def call(tool: str, *args: object, folder: str | Path | None = None) -> Done:
         args: of its command line.
         folder: the current folder meanwhile (default: the one that is current).
     """
-    path = ROOT / 'tools' / f'{tool.removesuffix(".py")}.py'
+    path = script_of(tool)
     out, err, code = io.StringIO(), io.StringIO(), 0
     with isolated(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         sys.argv = [str(path), *map(str, args)]
@@ -68,6 +68,11 @@ def call(tool: str, *args: object, folder: str | Path | None = None) -> Done:
             traceback.print_exc()
             code = 1
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def script_of(tool: str | Path) -> Path:
+    """The script of `train` or `train.py`; of a path, the path."""
+    return tool if isinstance(tool, Path) else ROOT / 'tools' / f'{tool.removesuffix(".py")}.py'
 
 
 def _code_of(error: SystemExit) -> int:
@@ -156,7 +161,7 @@ class Started:
     """A tool in a process of its own, used as a `subprocess.Popen`.
 
     Args:
-        tool: `train` or `train.py`.
+        tool: `train` or `train.py`, or the path of another script.
         args: of its command line.
         folder: its current folder.
         first: Python that it executes before the tool's script, for instance a patch that makes a run slow.
@@ -165,10 +170,10 @@ class Started:
     """
 
     def __init__(
-        self, tool: str, *args: object, folder: str | Path, first: str = '', session: bool = False, **env: str
+        self, tool: str | Path, *args: object, folder: str | Path, first: str = '', session: bool = False, **env: str
     ) -> None:
         folder = Path(folder)
-        self.argv = [str(ROOT / 'tools' / f'{tool.removesuffix(".py")}.py'), *map(str, args)]
+        self.argv = [str(script_of(tool)), *map(str, args)]
         number = time.monotonic_ns()
         self.files = [folder / f'.{number}.{name}' for name in ('out', 'err')]
         for file in self.files:
@@ -287,7 +292,7 @@ class CommandLine:
         self.folder = folder
         self.started: list[Started] = []
 
-    def start(self, tool: str, *args: object, **settings: object) -> Started:
+    def start(self, tool: str | Path, *args: object, **settings: object) -> Started:
         """A tool in a process of its own, see `Started`; the fixture ends what still lives after the test."""
         self.started.append(Started(tool, *args, **{'folder': self.folder, **settings}))
         return self.started[-1]
