@@ -57,7 +57,7 @@ class CommandHook(Hook):
             self.busy, self._images, self._start = 0.0, 0, time.perf_counter()
             return
         if self._left < self._steps:
-            self._images += len(data_batch.labels)
+            self._images += len(data_batch.targets)
         if self._left == 0:
             wait_for_device()
             seconds = time.perf_counter() - self._start

@@ -93,8 +93,8 @@ class LazyRegistry(Registry):
 PARTS = {
     'MODELS': (
         'model',
-        ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.classifiers', 'mmlt.models.losses.modules']
-        + ['mmlt.models.preprocessor'],
+        ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
+        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor'],
         'mmpretrain.models',
     ),
     'DATASETS': ('dataset', ['mmlt.datasets'], 'mmpretrain.datasets'),

@@ -74,7 +74,7 @@ def two_views(runner: LongTailedRunner, batch, seed: int) -> Tensor:  # noqa: AN
     draws = [Draw(seed, batch.keys).at(view) for view in (1, 2)]
     views = [apply_transforms(images, strong_augmentation(images.shape[-1]), draw) for draw in draws]
     with autocast(runner.precision):
-        logits = model.expert_outputs(preprocessor.normalise(torch.cat(views))).logits
+        logits = model.network(preprocessor.normalise(torch.cat(views))).logits
     return logits.float().unflatten(0, (2, -1))
 
 

@@ -80,7 +80,7 @@ def test(
             f'{checkpoint} was trained on {classes} classes and {path.name} has {runner.bare_model.num_classes}: '
             'use the config it was trained with.'
         )
-    load_weights(runner.bare_model, content['state_dict'], checkpoint)
+    load_weights(runner.bare_model, runner.bare_model.current_names(content['state_dict']), checkpoint)
     tested_on = runner.test_loop.dataloader.dataset.metainfo.get('classes')
     check_classes(meta.get('classes') or tested_on or [], tested_on, f'{checkpoint} was trained on')
     aggregated = aggregate(runner) if aggregate_experts else None

@@ -185,7 +185,7 @@ def load_classifier(path: str | Path) -> LongTailedClassifier:
 def classifier_of(content: dict, path: str | Path) -> LongTailedClassifier:
     """See `load_classifier`; `content` is that of the checkpoint `path`."""
     model = build_stored(content['meta'].get('model'), path)
-    load_weights(model, content['state_dict'], path)
+    load_weights(model, model.current_names(content['state_dict']), path)
     model.refresh_class_counts()
     return model
 
@@ -234,7 +234,7 @@ def harmless(node: Any) -> Any:
 
 
 def attach(model: LongTailedClassifier, role: str, path: Path, image_size: list[int] | None = None) -> None:
-    """Give a model its prerequisite: a method takes role `x` with its method `attach_x`.
+    """Give a model its prerequisite (`LongTailedClassifier.attach`).
 
     Args:
         model: the model.
@@ -245,12 +245,9 @@ def attach(model: LongTailedClassifier, role: str, path: Path, image_size: list[
     Raises:
         UserError: the method knows no such role, or the checkpoint does not fit.
     """
-    taker = getattr(model, f'attach_{role}', None)
-    if taker is None:
-        raise UserError(f'{type(model).__name__} takes no prerequisite called {role!r}: correct the config.')
     content = load_checkpoint(path)
     other = classifier_of(content, path)
-    taker(other)
+    model.attach(role, [other])
     check_input(model, other, role, (image_size, content['meta'].get('image_size')))
 
 

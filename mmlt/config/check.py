@@ -137,14 +137,23 @@ def refuse_others(path: str, given: dict, known: set[str]) -> None:
 
 
 def arguments_of(part: Callable) -> set[str] | None:
-    """Names of the arguments that a part takes; None where it takes any, or nobody knows."""
-    try:
-        parameters = inspect.signature(part).parameters
-    except (TypeError, ValueError):
-        return None
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return None
-    return set(parameters) - {'self'}
+    """Names of the arguments that a part takes; None where it takes any, or nobody knows.
+
+    What a class takes as `**others` its base takes: the bases' arguments are added, up to one that lists all of its own, but for
+    those that the class settles itself (its attribute `settled`).
+    """
+    constructors = [base.__init__ for base in part.__mro__ if '__init__' in vars(base)] if isinstance(part, type) else [part]
+    names: set[str] = set()
+    for constructor in constructors:
+        try:
+            parameters = inspect.signature(constructor).parameters
+        except (TypeError, ValueError):
+            return None
+        others = {name for name, parameter in parameters.items() if parameter.kind is parameter.VAR_KEYWORD}
+        names |= set(parameters) - others
+        if not others:
+            return names - {'self'} - set(getattr(part, 'settled', ()))
+    return None
 
 
 def parts_with(kind: str, argument: str) -> list[str]:

@@ -144,7 +144,7 @@ class EpochTrainLoop(BaseLoop):
         random.seed(seed)
         runner.call_hook('before_train_iter', batch_idx=self.step, data_batch=batch)
         outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
-        runner.bare_model.after_step(updated=runner.optim_wrapper.should_update())
+        runner.bare_model.end_step(updated=runner.optim_wrapper.should_update())
         runner.watch.add(outputs, self.iter)
         runner.call_hook('after_train_iter', batch_idx=self.step, data_batch=batch, outputs=outputs)
         self.step += 1

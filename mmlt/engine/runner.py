@@ -191,7 +191,7 @@ class LongTailedRunner(ClearRunner):
         if not 0 <= epoch <= self.max_epochs or not 0 <= step < len(self.train_loop.dataloader):
             raise ValueError(f'epoch {epoch}, step {step} is no place in this run')
         self.call_hook('after_load_checkpoint', checkpoint=content)
-        load_weights(self.bare_model, content['state_dict'], path)
+        load_weights(self.bare_model, self.bare_model.current_names(content['state_dict']), path)
         self.bare_model.refresh_class_counts()
         self.optim_wrapper.load_state_dict(content['optimizer'])
         for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
@@ -209,7 +209,7 @@ class LongTailedRunner(ClearRunner):
             return
         loader = self.train_loop.dataloader
         self.compiled = CompiledForward(
-            self.bare_model, options, loader.batch_size * (2 if loader.partner_sampler else 1)
+            self.bare_model, options, loader.batch_size
         )
         self.compiled.install()
 

@@ -21,5 +21,7 @@ class BalPoEClassifier(MultiExpertClassifier):
     code. There one share mixes the whole batch; here every image has its own.
     """
 
+    settled = ('loss',)
+
     def __init__(self, taus: Sequence[float] = (0.0, 1.0, 2.0), **others) -> None:  # noqa: ANN003
         super().__init__(loss=dict(type='ExpertTaus', taus=taus), **others)

@@ -51,6 +51,7 @@ class LongTailedClassifier(BaseModel):
     """
 
     expert_weights: Tensor | None = None
+    settled: tuple[str, ...] = ()  # arguments that a method gives its base itself, so that no config may
 
     def __init__(
         self,
@@ -216,8 +217,10 @@ class LongTailedClassifier(BaseModel):
             UserError: a role that nothing takes, or a model of other classes.
         """
         if role not in self.roles:
-            takes = ', '.join(sorted(self.roles))
-            raise UserError(f'{type(self).__name__} takes no prerequisite called {role!r}: it takes {takes}; correct the config.')
+            raise UserError(
+                f'{type(self).__name__} takes no prerequisite called {role!r}, only {", ".join(sorted(self.roles))}: '
+                'correct the config.'
+            )
         classes = list(classes) or [None] * len(models)
         if role == 'init':
             return self.begin_with(models)

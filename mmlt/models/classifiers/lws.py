@@ -26,6 +26,8 @@ class LWSClassifier(FrozenBackboneClassifier):
     Zhong et al., Improving Calibration for Long-Tailed Recognition, CVPR 2021, and its code.
     """
 
+    settled = ('reuse_head',)
+
     def __init__(self, freeze_head: bool = True, **others) -> None:  # noqa: ANN003
         super().__init__(reuse_head=True, **others)
         self.scale = nn.Parameter(torch.ones(self.num_classes))

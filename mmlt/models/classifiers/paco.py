@@ -19,6 +19,8 @@ class PaCoClassifier(LongTailedClassifier):
         **others: as `LongTailedClassifier`, but for `loss`.
     """
 
+    settled = ('loss',)
+
     def __init__(
         self,
         projector: dict,
@@ -43,6 +45,8 @@ class GPaCoClassifier(LongTailedClassifier):
         projector, alpha, temperature, queue_size: as `PaCoClassifier`.
         **others: as `LongTailedClassifier`, but for `loss`.
     """
+
+    settled = ('loss',)
 
     def __init__(
         self,

@@ -37,6 +37,8 @@ class RIDEClassifier(MultiExpertClassifier):
     Source: Wang et al., Long-tailed Recognition by Routing Diverse Distribution-Aware Experts, ICLR 2021, and its code.
     """
 
+    settled = ('loss',)
+
     def __init__(
         self,
         head: dict,

@@ -23,5 +23,7 @@ class SADEClassifier(MultiExpertClassifier):
     NeurIPS 2022, and its code.
     """
 
+    settled = ('loss',)
+
     def __init__(self, experts: Sequence[str] = SADE_EXPERTS, tau: float = 2.0, **others) -> None:  # noqa: ANN003
         super().__init__(loss=dict(type='ExpertPriors', experts=experts, tau=tau), **others)

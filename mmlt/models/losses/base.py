@@ -58,11 +58,11 @@ class PlainLoss(Loss):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.module = module
+        self.loss = module
 
     def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None) -> Tensor:
         """See `Loss.forward`."""
-        return self.module(logits, target, class_counts, class_weights)
+        return self.loss(logits, target, class_counts, class_weights)
 
 
 class MMPretrainLoss(Loss):
@@ -70,7 +70,7 @@ class MMPretrainLoss(Loss):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.module = module
+        self.loss = module
 
     def compute(
         self,
@@ -83,13 +83,13 @@ class MMPretrainLoss(Loss):
         """See `Loss.forward`; with weights the mean is torch's weighted one."""
         logits = widen(logits)
         if class_weights is None and sample_weights is None:
-            return self.module(logits, target)
+            return self.loss(logits, target)
         weights = logits.new_ones(len(logits))
         if class_weights is not None:
             weights = class_vector(class_weights, logits, 'class_weights')[target]
         if sample_weights is not None:
             weights = weights * sample_weights.to(weights.dtype)
-        return self.module(logits, target, weight=weights, avg_factor=weights.sum())
+        return self.loss(logits, target, weight=weights, avg_factor=weights.sum())
 
 
 def as_loss(module: nn.Module) -> Loss:

@@ -36,7 +36,9 @@ def batch_mean(
 ) -> Tensor:
     """Mean of losses (B,); with class weights (C,) `sum(w_y * loss) / sum(w_y)`, as torch's weighted cross entropy.
 
-    The target (B,) is needed with class weights alone. Sample weights (B,) multiply those of the classes: a sample with the weight 2 counts as two samples.
+    The target (B,) is needed with class weights alone.
+
+    Sample weights (B,) multiply those of the classes: a sample with the weight 2 counts as two samples.
     """
     if class_weights is None and sample_weights is None:
         return losses.mean()

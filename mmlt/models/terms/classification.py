@@ -40,7 +40,7 @@ class Classification(Term):
         """A loss without `sample_weights` cannot be mixed."""
         if self.loss.weighs_samples:
             return None
-        name = type(getattr(self.loss, 'module', self.loss)).__name__
+        name = type(getattr(self.loss, 'loss', self.loss)).__name__
         return f'{name} must derive from mmlt.models.losses.Loss and take sample_weights (B,)'
 
     def forward(self, step: Step) -> dict[str, Tensor]:

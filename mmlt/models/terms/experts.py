@@ -242,7 +242,9 @@ class ClassConfidence(nn.Module):
         self._held: Tensor | None = None
 
     @torch.no_grad()
-    def hold(self, label_confidence: Tensor, distilled_confidence: Tensor, target: Tensor, shares: Tensor | None = None) -> None:
+    def hold(
+        self, label_confidence: Tensor, distilled_confidence: Tensor, target: Tensor, shares: Tensor | None = None
+    ) -> None:
         """Keep a batch's confidences until the step is done.
 
         Args:
