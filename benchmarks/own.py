@@ -15,6 +15,7 @@ from mmlt.apis.train import build_runner
 from mmlt.batch import Batch
 from mmlt.engine.device import autocast
 from mmlt.engine.hooks import peak_memory_mb
+from mmlt.engine.mmengine_compat import wrap_forward
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.registry import MODELS
 
@@ -45,7 +46,7 @@ class CommandHook(Hook):
 
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Wait for the first command, and time the parts of a step from now on."""
-        runner.bare_model._run_forward = self._timed(runner.bare_model._run_forward)
+        wrap_forward(runner.bare_model, self._timed)
         runner.optim_wrapper.update_params = self._timed(runner.optim_wrapper.update_params)
         self._obey()
 

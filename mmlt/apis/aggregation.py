@@ -9,8 +9,7 @@ from torch import Tensor
 from mmlt.datasets.transforms.base import apply_transforms
 from mmlt.draw import Draw
 from mmlt.engine.device import autocast
-from mmlt.engine.loader import BatchLoader
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.evaluation.posthoc.aggregation import Aggregation, learn_weights, strong_augmentation

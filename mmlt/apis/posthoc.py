@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
 from mmlt.engine.device import autocast
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import build_loader
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.evaluation import posthoc

@@ -17,8 +17,7 @@ from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
 from mmlt.engine.building import building
 from mmlt.engine.checkpoint import latest_checkpoint
 from mmlt.engine.device import resolve_precision
-from mmlt.engine.loader import BatchLoader
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.errors import UserError, changed
 from mmlt.plain import plain
 from mmlt.registry import DATASETS

@@ -1,9 +1,7 @@
 """Train a config and whatever it needs."""
 
-import platform
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.registry import DefaultScope
 
 from mmlt.analysis.report import REPORT_FILE, write_report
-from mmlt.analysis.results import write_per_class_csv, write_results
+from mmlt.analysis.results import evaluation, make_record, write_per_class_csv, write_results
 from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
 from mmlt.apis.stages import Stage, check_folder
 from mmlt.config.outcome import hash_of
@@ -22,14 +20,13 @@ from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
 from mmlt.engine.hooks import peak_memory_mb
 from mmlt.engine.lock import run_lock
+from mmlt.engine.mmengine_compat import set_loaders
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
 from mmlt.models.classifiers import LongTailedClassifier
 from mmlt.models.weights import load_weights
 from mmlt.registry import MODELS
-
-PACKAGES = ('mmengine', 'numpy', 'torch', 'torchvision')
 
 
 def train(
@@ -172,8 +169,7 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
     runner = LongTailedRunner.from_cfg(cfg)
-    runner._train_dataloader = stage.loader
-    runner._val_dataloader = stage.val_loader
+    set_loaders(runner, stage.loader, stage.val_loader)
     return runner
 
 
@@ -260,27 +256,25 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
     epochs = runner.epoch  # fewer than planned where a hook ended the run
     checkpoint = f'epoch_{epochs}.pth'
     dataset = stage.loader.dataset
-    return dict(
-        schema=1,
+    return make_record(
         config=stage.name,
         config_hash=hash_of(stage.outcome),
-        overrides={name: str(value) for name, value in stage.overrides.items()},
+        overrides=stage.overrides,
         seed=stage.seed,
         precision=stage.cfg.precision,
-        route=runner.route,
-        finished=True,
-        wall_seconds=round(seconds, 1),
-        images_per_s=round(epochs * len(dataset.labels) / seconds, 1),
-        peak_memory_mb=round(peak_memory_mb()),
         device=device_name(),
         world_size=get_world_size(),
-        versions={**{name: version(name) for name in PACKAGES}, 'python': platform.python_version()},
+        seconds=seconds,
+        images=epochs * len(dataset.labels),
         data=dataset.fingerprint(),
         epochs=epochs,
+        finished=True,
         shot_groups=details.get('shot_groups', {}),
-        last=dict(epoch=last['epoch'], selected_on=None, metrics=last['metrics']),
-        best=dict(epoch=best['epoch'], selected_on=selected_on, metrics=best['metrics']),
+        last=evaluation(last['epoch'], last['metrics']),
+        best=evaluation(best['epoch'], best['metrics'], selected_on),
         evaluated_epochs=runner.evaluated_epochs,
         prerequisites=prerequisites,
         checkpoint=dict(file=checkpoint, sha256=sha256_of(stage.folder / checkpoint)),
+        route=runner.route,
+        peak_memory_mb=round(peak_memory_mb()),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from mmengine.device import get_device
 from mmengine.dist import get_dist_info
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from mmlt.batch import Batch
 from mmlt.errors import UserError
+from mmlt.registry import DATA_SAMPLERS, DATASETS
 
 EPOCH_KEYS = 2**32  # the key of a draw: epoch * EPOCH_KEYS + place in the epoch's global order
 PARTNER_KEY = 2**31  # added to an image's key it is its partner's
@@ -170,3 +172,35 @@ class BatchLoader:
                 yield self._paired(Batch(images, torch.as_tensor(labels), indices, keys))
         except UserError as error:  # a worker's comes wrapped in its stack trace
             raise UserError(str(error).strip().splitlines()[-1].removeprefix('mmlt.errors.UserError: ')) from error
+
+
+def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False) -> BatchLoader:
+    """Build a `BatchLoader` from a config of `batch_size`, `dataset`, and what else the loader takes, or does without.
+
+    Args:
+        cfg: the config, or a loader, which is given back.
+        seed: of the sampler.
+        training: shuffle where the config names no sampler.
+    """
+    if isinstance(cfg, BatchLoader):
+        return cfg
+    cfg = dict(cfg)
+    dataset = cfg['dataset']
+    if isinstance(dataset, dict):
+        dataset = DATASETS.build(dataset)
+    sampler = cfg.get('sampler') or dict(type='ShuffleSampler' if training else 'SequentialSampler')
+    sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
+    partner_sampler = cfg.get('partner_sampler')
+    if partner_sampler:
+        # A seed of its own: the partners must not follow the images' own draws.
+        own_seed = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
+        defaults = dict(dataset=dataset, seed=own_seed, num_samples=sampler.num_samples)
+        partner_sampler = DATA_SAMPLERS.build(partner_sampler, default_args=defaults)
+    return BatchLoader(
+        dataset,
+        sampler,
+        cfg['batch_size'],
+        cfg.get('num_workers', 0),
+        cfg.get('drop_last', False),
+        partner_sampler,
+    )

@@ -255,5 +255,5 @@ def test_the_runner_says_over_how_many_steps_gradients_add_up(tmp_path, capsys):
     stage.cfg.optim_wrapper.accumulative_counts = 2
     runner = build_runner(stage)
     runner._train_loop = runner.build_train_loop(runner._train_loop)
-    runner._maybe_compile('train_step')
+    runner.compile_step('train_step')
     assert runner.compiled.options == dict(mode='default') and 'without captured steps' in capsys.readouterr().out

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mmlt.datasets import Digits
-from mmlt.engine.loader import EPOCH_KEYS, BatchLoader
-from mmlt.engine.loops import build_loader, is_due
+from mmlt.engine.loader import EPOCH_KEYS, BatchLoader, build_loader
+from mmlt.engine.loops import is_due
 
 
 def loader(batch_size: int, rank: int = 0, world_size: int = 1) -> BatchLoader:

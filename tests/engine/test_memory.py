@@ -8,8 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmlt.apis.stages import Stage, shared_dataset
-from mmlt.engine.loader import resident_tensors
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import build_loader, resident_tensors
 from mmlt.registry import MODELS
 
 IMAGES = 12_000

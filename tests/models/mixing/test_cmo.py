@@ -6,8 +6,7 @@ from scipy import stats
 
 from mmlt.batch import PARTNER_KEY
 from mmlt.config.load import load_config
-from mmlt.engine.loader import BatchLoader
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.models.mixing import CMO
 
 PARTNER = load_config('configs/cmo/resnet8_digitslt.py').train_dataloader.partner_sampler.type
