@@ -139,8 +139,8 @@ def refuse_others(path: str, given: dict, known: set[str]) -> None:
 def arguments_of(part: Callable) -> set[str] | None:
     """Names of the arguments that a part takes; None where it takes any, or nobody knows.
 
-    What a class takes as `**others` its base takes: the bases' arguments are added, up to one that lists all of its own, but for
-    those that the class settles itself (its attribute `settled`).
+    What a class takes as `**others` its base takes: the bases' arguments are added, up to one that lists all of its own,
+    but for those that the class settles itself (its attribute `settled`).
     """
     constructors = [base.__init__ for base in part.__mro__ if '__init__' in vars(base)] if isinstance(part, type) else [part]
     names: set[str] = set()

@@ -1,14 +1,10 @@
 """What adds up to a training loss: the base of every term."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from mmlt.models.step import Step
-
-if TYPE_CHECKING:
-    from mmlt.models.classifiers.base import LongTailedClassifier
 
 
 class Term(nn.Module):
@@ -30,8 +26,12 @@ class Term(nn.Module):
     unmixable: str | None = None
     former_names: dict[str, str] = {}
 
-    def bind(self, model: 'LongTailedClassifier') -> None:
-        """Build what depends on the network (`num_classes`, `num_experts`, `feature_channels`), once it is built.
+    def bind(self, model: nn.Module) -> None:
+        """Build what depends on the network, once that is built.
+
+        Args:
+            model: the `LongTailedClassifier`, which tells `num_classes`, `num_experts` and `feature_channels`, and has its
+                `backbone`, `neck` and `head`.
 
         Raises:
             UserError: the term cannot work with this network.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmlt.arguments import number
 from mmlt.errors import UserError
@@ -70,7 +70,7 @@ class ExpertPriors(Term):
         self.experts = tuple(experts)
         self.tau = number('SADE', 'tau', tau, least=0)
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Compare with the network's experts."""
         if len(self.experts) != model.num_experts or not set(self.experts) <= set(SADE_EXPERTS):
             raise UserError(
@@ -99,7 +99,7 @@ class ExpertTaus(Term):
         super().__init__()
         self.taus = tuple(number('BalPoE', 'each tau', tau) for tau in taus)
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Compare with the network's experts."""
         if len(self.taus) != model.num_experts:
             raise UserError(

@@ -48,7 +48,7 @@ class MomentumContrast(Term):
         self.temperature = number(self, 'temperature', temperature, above=0)
         self.momentum = momentum
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Build projectors, momentum encoder and queue."""
         model.need_experts(type(self).__name__)
         self.projectors = ExpertProjectors(model.feature_channels, self.dim, model.num_experts)
@@ -102,7 +102,7 @@ class ParametricContrast(Term):
         self.temperature = number('PaCo', 'temperature', temperature, above=0)
         self.queue_size = queue_size
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Build projector and queue."""
         model.refuse_experts(type(self).__name__)
         self.projector = Projector(**{'in_channels': model.feature_channels, **self.projector_cfg})
@@ -150,7 +150,7 @@ class PaCoTerm(ParametricContrast):
         super().__init__(projector, alpha, temperature, queue_size)
         self.momentum = momentum
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Build projector, queue and momentum encoder."""
         super().bind(model)
         parts: list[nn.Module | None] = [model.backbone, model.neck, PooledFeatures(), self.projector]
@@ -221,7 +221,7 @@ class BalancedContrast(Term):
         self.weight = number('BCLClassifier', 'contrast_weight', weight, least=0)
         self.temperature = number('BCLClassifier', 'temperature', temperature, above=0)
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Build both projectors."""
         model.refuse_experts(type(self).__name__)
         if getattr(model.head, 'weight', None) is None:

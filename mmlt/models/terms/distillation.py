@@ -127,7 +127,7 @@ class BalancedDistillHead(DistillTerm):
         self.start_epoch = start_epoch
         self.reweighting = None if num_classes is None else ClassReweighting(num_classes, beta, start_epoch)
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Make the weights."""
         self.reweighting = self.reweighting or ClassReweighting(model.num_classes, self.beta, self.start_epoch)
 
@@ -170,7 +170,7 @@ class FeatureDistillHead(DistillTerm):
         self.teacher_channels = teacher_channels
         self.projection: nn.Module = nn.Identity()
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Make the projection, if one is needed."""
         channels = self.in_channels or model.feature_channels
         if self.teacher_channels not in (None, channels):

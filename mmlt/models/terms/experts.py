@@ -25,7 +25,7 @@ WEIGHTINGS = ('class', 'target', 'sample', 'none')
 class ExpertTerm(Term):
     """A term between experts."""
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Refuse a network without experts.
 
         Raises:
@@ -80,7 +80,7 @@ class NestedCollaboration(ExpertTerm):
         self.hard_part = number('NCLClassifier', 'hard_part', hard_part, above=0, most=1)
         self.distill_weight = number('NCLClassifier', 'distill_weight', distill_weight, least=0)
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Count the hard classes."""
         super().bind(model)
         self.num_hard = min(max(round(self.hard_part * model.num_classes), 1), model.num_classes)
@@ -138,7 +138,7 @@ class Collaboration(ExpertTerm):
         self.momentum = number('ECLClassifier', 'confidence_momentum', confidence_momentum, least=0, most=1)
         self.confidence: ClassConfidence | None = None
 
-    def bind(self, model) -> None:  # noqa: ANN001
+    def bind(self, model: nn.Module) -> None:
         """Build the second heads and the confidences."""
         super().bind(model)
         self.head = model.build_head(self.head_cfg)
