@@ -114,9 +114,9 @@ def check_shape(cfg: dict) -> None:
         if key.endswith('_dataloader') and value:
             refuse_others(key, value, LOADER_KEYS)
             for name, least in (('batch_size', 1), ('num_workers', 0)):
-                number = value.get(name, least)
-                if type(number) is not int or number < least:
-                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {number!r}.')
+                given = value.get(name, least)
+                if type(given) is not int or given < least:
+                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {given!r}.')
     for role, needed in prerequisites_of(cfg):
         if not isinstance(needed, dict) or not any(isinstance(needed.get(key), str) for key in ('config', 'checkpoint')):
             raise UserError(f'prerequisites.{role} must name a config or a checkpoint, not {needed!r}.')
