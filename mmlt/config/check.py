@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmlt import registry
+from mmlt.arguments import number
 from mmlt.errors import UserError
 
 KNOWN_KEYS = {

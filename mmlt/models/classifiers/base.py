@@ -80,7 +80,7 @@ class LongTailedClassifier(BaseModel):
             if not isinstance(term, Term):
                 raise UserError(f'model.terms: {type(term).__name__}, at place {place}, is no Term (mmlt.models.terms.Term).')
         self.terms = nn.ModuleList([built[0] if isinstance(built[0], Term) else Classification(built[0]), *built[1:]])
-        for term in self.terms:
+        for term in reversed(self.terms):  # the last draws its weights first: from one seed the same ones as ever
             term.bind(self)
             if self.mixing is not None and term.unmixable:
                 raise UserError(

@@ -70,7 +70,7 @@ class ECLClassifier(MultiExpertClassifier):
         between = [collaboration] * bool(distill_weight) + [dict(type='ExpertFeatureDistill', weight=feature_weight)] * bool(
             feature_weight
         )
-        own = [*contrast_terms(contrast, contrast_weight), *(between if backbone.get('num_experts', 3) > 1 else [])]
+        own = [*(between if backbone.get('num_experts', 3) > 1 else []), *contrast_terms(contrast, contrast_weight)]
         super().__init__(
             backbone, head, loss=loss or dict(type='BalancedSoftmaxLoss'), terms=[*own, *terms], **others
         )
