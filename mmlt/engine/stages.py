@@ -218,16 +218,16 @@ class Stage:
 
 
 def complete_model(cfg: Config) -> None:
-    """Write into the config what the model would ask of its parts: a head's `in_channels`, which the backbone tells."""
-    head = cfg.model.get('head')
-    if head is None or 'in_channels' in head or 'backbone' not in cfg.model:
-        return
-    kind = MODELS.get(head.type) if isinstance(head.get('type'), str) else None
-    if kind is None or 'in_channels' not in (arguments_of(kind) or ()):
+    """Write into the config what the model would ask of its backbone: the `in_channels` of its head and its projector."""
+    parts = [cfg.model[key] for key in ('head', 'projector') if 'in_channels' not in (cfg.model.get(key) or {'in_channels': 0})]
+    if not parts or 'backbone' not in cfg.model:
         return
     with building('model.backbone'), torch.random.fork_rng(devices=[]):
-        parts = [MODELS.build(cfg.model[key]) if cfg.model.get(key) else None for key in ('backbone', 'neck')]
-        head.in_channels = feature_channels(*parts)
+        network = [MODELS.build(cfg.model[key]) if cfg.model.get(key) else None for key in ('backbone', 'neck')]
+        channels = feature_channels(*network)
+    for part in parts:
+        if 'type' not in part or 'in_channels' in (arguments_of(MODELS.get(part.type)) or ()):
+            part.in_channels = channels
 
 
 def check_folder(stage: Stage, needed_by: str | None = None) -> None:
