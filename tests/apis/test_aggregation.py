@@ -59,7 +59,7 @@ def test_the_evaluated_model_has_the_weights(checkpoint):
     model = load_classifier(checkpoint).eval()
     images, labels = Digits('test').tensors()
     with torch.inference_mode():
-        logits = model.expert_outputs(model.data_preprocessor.normalise(images)).logits
+        logits = model.network(model.data_preprocessor.normalise(images)).logits
     predicted = (torch.tensor(weights)[:, None] * logits).sum(1).argmax(1)
     accuracy = 100 * (predicted == labels).float().mean().item()
     assert record['metrics']['accuracy/top1'] == pytest.approx(accuracy, abs=0.21)  # one of 500 on the brink

@@ -74,7 +74,7 @@ def runner_of(folder, method='ce', compile=False, **overrides):  # noqa: A002
     runner.bare_model.set_class_counts(stage.loader.dataset.class_counts)
     if 'teacher' in stage.prerequisites:
         torch.manual_seed(1)
-        runner.bare_model.attach_teacher(MODELS.build(stage.prerequisites['teacher'].cfg.model))
+        runner.bare_model.attach('teacher', [MODELS.build(stage.prerequisites['teacher'].cfg.model)])
     return runner
 
 

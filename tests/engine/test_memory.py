@@ -53,7 +53,7 @@ def test_pixels_that_were_let_go_are_read_again(cifar):
 def student_and_teacher():
     stage = Stage('configs/bkd/resnet8_digitslt.py')
     student = MODELS.build(stage.cfg.model)
-    student.attach_teacher(MODELS.build(stage.prerequisites['teacher'].cfg.model))
+    student.attach('teacher', [MODELS.build(stage.prerequisites['teacher'].cfg.model)])
     student.set_class_counts(stage.loader.dataset.class_counts)
     return student.train()
 

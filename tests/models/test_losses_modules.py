@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmlt.batch import PARTNER_KEY
+from mmlt.engine.loader import PARTNER_KEY
 from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models import losses as L

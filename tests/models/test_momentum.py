@@ -70,9 +70,9 @@ def test_an_update_is_an_interpolation_of_weights_and_leaves_statistics_alone():
         for value in (value for module in query for value in module.state_dict().values()):
             value.add_(1)
     now = {name: value.double() for name, value in nn.Sequential(*query).state_dict().items()}
-    encoder.after_step(updated=False)
+    encoder.end_step(updated=False)
     assert all(torch.equal(value.double(), before[name]) for name, value in encoder.key.state_dict().items())
-    encoder.after_step(updated=True)
+    encoder.end_step(updated=True)
     for name, value in encoder.key.state_dict().items():
         kept = 'running' in name or 'num_batches' in name
         expected = before[name] if kept else 0.9 * before[name] + 0.1 * now[name]
@@ -136,7 +136,7 @@ def test_a_queue_is_a_ring_that_forgets_the_oldest(sizes):
         number += size
         queue.hold(labels[:, None] * torch.tensor([1.0, -1.0]), labels)
         old = queue.labels.clone()
-        queue.after_step(updated=True)
+        queue.end_step()
         assert not torch.equal(queue.labels, old)
         remembered.extend(labels.tolist())
         assert sorted(queue.labels[queue.filled].tolist()) == sorted(remembered)
@@ -151,10 +151,10 @@ def test_a_batch_enters_once_after_the_step_and_without_its_graph():
     features = torch.ones(2, 3, 2, dtype=torch.bfloat16, requires_grad=True)
     queue.hold(2 * features, torch.tensor([1, 0]))
     assert not queue.filled.any()
-    queue.after_step(updated=False)
+    queue.end_step()
     assert queue.labels.tolist() == [1, 0, -1, -1]
     assert queue.features.dtype == torch.float32 and not queue.features.requires_grad
-    queue.after_step(updated=True)
+    queue.end_step()
     assert queue.labels.tolist() == [1, 0, -1, -1] and int(queue.pointer) == 2
 
 
@@ -162,7 +162,7 @@ def test_a_batch_larger_than_the_queue_and_a_queue_of_nothing_are_refused():
     queue = FeatureQueue(4, (2,))
     queue.hold(torch.zeros(5, 2), torch.zeros(5, dtype=torch.int64))
     with pytest.raises(UserError, match='a batch of 5 images does not fit a queue of 4: enlarge queue_size'):
-        queue.after_step(updated=True)
+        queue.end_step()
     with pytest.raises(UserError, match='size must be a whole number of at least 1'):
         FeatureQueue(0, (2,))
 
@@ -173,7 +173,7 @@ def test_a_loaded_queue_goes_on_where_it_was():
 
     def enter(queue, number):
         queue.hold(*batches[number])
-        queue.after_step(updated=True)
+        queue.end_step()
 
     enter(one, 0)
     enter(one, 1)

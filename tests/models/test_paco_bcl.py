@@ -75,7 +75,7 @@ def test_paco_compares_its_first_view_with_itself_the_keys_and_the_queue():
         other.zero_grad()
         expected.backward()
         assert_equal_gradients(model, other)
-        model.after_step(updated=True)
+        model.end_step(updated=True)
         past, past_labels = torch.cat([past, keys.float().double()])[-16:], torch.cat([past_labels, TARGET])[-16:]
         assert sorted(model.queue.labels[model.queue.filled].tolist()) == sorted(past_labels.tolist())
 
@@ -85,7 +85,7 @@ def test_gpaco_has_one_network_and_both_views_are_anchors():
     assert not any('encoder' in name for name in model.state_dict())
     images = views(2)
     model(images, TARGET, mode='loss')
-    model.after_step(updated=True)
+    model.end_step(updated=True)
     past, labels = model.queue.features[:6].double().clone(), model.queue.labels[:6].clone()
     assert labels.tolist() == TARGET.tolist()
     torch.testing.assert_close(past.float(), project(model.projector, feature(model, images[6:])).detach().float())

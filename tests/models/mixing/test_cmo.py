@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from mmlt.batch import PARTNER_KEY
+from mmlt.engine.loader import PARTNER_KEY
 from mmlt.config.load import load_config
 from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.models.mixing import CMO
