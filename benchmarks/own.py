@@ -10,13 +10,13 @@ import torch
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 
-from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
 from mmlt.batch import Batch
 from mmlt.engine.device import autocast
 from mmlt.engine.hooks import peak_memory_mb
 from mmlt.engine.mmengine_compat import wrap_forward
 from mmlt.engine.runner import LongTailedRunner
+from mmlt.engine.stages import Stage
 from mmlt.registry import MODELS
 
 ENDLESS = 100_000  # epochs; the leg ends when nobody asks for more
@@ -100,8 +100,8 @@ class Prepared:
         stage = Stage(config, 0, {**overrides, **endless}, precision, work_dir=Path(folder))
         self.precision = stage.cfg.precision
         self.runner: LongTailedRunner = build_runner(stage)
-        for role, needed in stage.prerequisites.items():
-            getattr(self.runner.bare_model, f'attach_{role}')(MODELS.build(needed.cfg.model))
+        for role, needs in stage.prerequisites.items():
+            self.runner.bare_model.attach(role, [MODELS.build(need.source.cfg.model) for need in needs])
 
     def peak_memory_mb(self) -> float:
         """Peak memory of this process."""

@@ -11,8 +11,7 @@ from mmengine.registry import DefaultScope
 
 from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import evaluation, make_record, write_per_class_csv, write_results
-from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
-from mmlt.apis.stages import Stage, check_folder
+from mmlt.apis.agreement import check_classes, check_counts, check_input, places_of_classes, seen_size
 from mmlt.config.outcome import hash_of
 from mmlt.config.warnings import double_correction
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint
@@ -22,6 +21,7 @@ from mmlt.engine.hooks import peak_memory_mb
 from mmlt.engine.lock import run_lock
 from mmlt.engine.mmengine_compat import set_loaders
 from mmlt.engine.runner import LongTailedRunner
+from mmlt.engine.stages import Need, Stage, check_folder, one_or_all
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
 from mmlt.models.classifiers import LongTailedClassifier
@@ -69,13 +69,9 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         launcher: as `train`.
         needed_by: name of the run this one is a prerequisite of: it is then resumed, and waited for, by itself.
     """
-    teachers = {}
-    for role, needed in stage.prerequisites.items():
-        if isinstance(needed, Stage):
-            result = run_stage(needed, resume=True, launcher=launcher, needed_by=stage.name)
-            teachers[role] = Path(result['folder']) / result['checkpoint']['file']
-        else:
-            teachers[role] = needed
+    finished = {}
+    for role, needs in stage.prerequisites.items():
+        finished[role] = [checkpoint_of(need, launcher, stage.name) for need in needs]
     with run_lock(stage.folder, wait=needed_by is not None):
         found = [stage.finished()]
         broadcast_object_list(found)
@@ -90,7 +86,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')
         try:
-            return run_alone(stage, outcome, teachers, resume, launcher, needed_by)
+            return run_alone(stage, outcome, finished, resume, launcher, needed_by)
         finally:
             set_log_file(before)
 
@@ -98,7 +94,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
 def run_alone(
     stage: Stage,
     outcome: dict,
-    teachers: dict[str, Path],
+    finished: dict[str, list[Path]],
     resume: bool,
     launcher: str,
     needed_by: str | None = None,
@@ -109,13 +105,17 @@ def run_alone(
     check_classes(trained_on['classes'], stage.val_loader.dataset.metainfo.get('classes'))
     runner = build_runner(stage, resume, launcher)
     runner.image_size = seen_size(runner.bare_model, stage.loader.dataset)
-    prerequisites = {}
-    for role, path in teachers.items():
-        attach(runner.bare_model, role, path, runner.image_size)
-        prerequisites[role] = dict(run=str(path.parent), checkpoint_sha256=sha256_of(path))
+    prerequisites, teachers = {}, {}
+    for role, paths in finished.items():
+        attach(runner.bare_model, role, list(zip(stage.prerequisites[role], paths, strict=True)), trained_on, runner.image_size)
+        sums = [sha256_of(path) for path in paths]
+        teachers[role] = one_or_all(sums, role in stage.several)
+        for place, (path, one) in enumerate(zip(paths, sums, strict=True)):
+            name = f'{role}.{place}' if role in stage.several else role
+            prerequisites[name] = dict(run=str(path.parent), checkpoint_sha256=one)
     runner.identity = dict(
         outcome=outcome,
-        teachers={role: item['checkpoint_sha256'] for role, item in prerequisites.items()},
+        teachers=teachers,
         config=stage.name,
         config_hash=stage.config_hash,
     )
@@ -141,6 +141,14 @@ def run_alone(
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
     runner.leave_if_asked()
     return {**record, 'folder': str(stage.folder)}
+
+
+def checkpoint_of(need: Need, launcher: str, needed_by: str) -> Path:
+    """The checkpoint of a prerequisite, which is trained first if it is not there yet."""
+    if not isinstance(need.source, Stage):
+        return need.source
+    result = run_stage(need.source, resume=True, launcher=launcher, needed_by=needed_by)
+    return Path(result['folder']) / result['checkpoint']['file']
 
 
 def ensure_report(folder: Path) -> None:
@@ -229,22 +237,34 @@ def harmless(node: Any) -> Any:
     return {key: harmless(item) for key, item in node.items() if key not in dropped}
 
 
-def attach(model: LongTailedClassifier, role: str, path: Path, image_size: list[int] | None = None) -> None:
-    """Give a model its prerequisite (`LongTailedClassifier.attach`).
+def attach(
+    model: LongTailedClassifier,
+    role: str,
+    needs: list[tuple[Need, Path]],
+    trained_on: dict,
+    image_size: list[int] | None = None,
+) -> None:
+    """Give a model its prerequisites of one role (`LongTailedClassifier.attach`).
 
     Args:
         model: the model.
-        role: of the prerequisite.
-        path: its checkpoint.
+        role: of the prerequisites.
+        needs: each prerequisite and its checkpoint.
+        trained_on: `metainfo` of the training set.
         image_size: height and width of the images that the model is trained on, where known.
 
     Raises:
-        UserError: the method knows no such role, or the checkpoint does not fit.
+        UserError: the method knows no such role, or a checkpoint does not fit.
     """
-    content = load_checkpoint(path)
-    other = classifier_of(content, path)
-    model.attach(role, [other])
-    check_input(model, other, role, (image_size, content['meta'].get('image_size')))
+    others, classes = [], []
+    for need, path in needs:
+        content = load_checkpoint(path)
+        others.append(classifier_of(content, path))
+        classes.append(places_of_classes(need.classes, content['meta'].get('classes'), trained_on['classes'], path))
+        check_input(model, others[-1], role, (image_size, content['meta'].get('image_size')))
+    if role == 'init':
+        return model.begin_with(others, needs[0][0].parts)
+    model.attach(role, others, classes)
 
 
 def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:

@@ -58,7 +58,7 @@ def check_override(cfg: Config, name: str) -> None:
                 known |= KNOWN_KEYS
             elif keys[0].endswith('_dataloader') and depth == 1:
                 known |= LOADER_KEYS
-            elif keys[0] == 'prerequisites' and depth == 2:
+            elif keys[0] == 'prerequisites' and depth in (2, 3):
                 known |= PREREQUISITE_KEYS
             if key in known and depth == len(keys) - 1:
                 return

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmlt.apis.stages import Stage, shared_dataset
 from mmlt.engine.loader import build_loader, resident_tensors
+from mmlt.engine.stages import Stage, shared_dataset
 from mmlt.registry import MODELS
 
 IMAGES = 12_000

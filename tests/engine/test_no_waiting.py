@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
 from mmlt.datasets.transforms.base import apply_where
+from mmlt.engine.stages import Stage
 from mmlt.registry import MODELS
 
 SHORT = {'train_cfg.max_epochs': 1, 'train_dataloader.batch_size': 100}
