@@ -33,11 +33,11 @@ def build_paco(**options):
 
 def query_of(model):
     """Backbone and projector as the key network names them."""
-    return nn.Sequential(model.backbone, PooledFeatures(), model.projector).state_dict()
+    return nn.Sequential(model.backbone, PooledFeatures(), model.terms[0].projector).state_dict()
 
 
 def key_of(model):
-    return model.encoder_k.key.state_dict()
+    return model.terms[0].encoder_k.key.state_dict()
 
 
 def assert_equal(one, other):
@@ -81,12 +81,13 @@ def test_an_update_is_an_interpolation_of_weights_and_leaves_statistics_alone():
 
 def test_it_has_no_gradient_and_is_saved():
     model = build_paco()
-    model(torch.randn(8, 3, 8, 8), torch.arange(4), mode='loss')['loss_paco'].backward()
-    assert all(weight.grad is None and not weight.requires_grad for weight in model.encoder_k.parameters())
+    model(torch.randn(2, 4, 3, 8, 8), torch.arange(4), mode='loss')['loss_paco'].backward()
+    assert all(weight.grad is None and not weight.requires_grad for weight in model.terms[0].encoder_k.parameters())
     assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad)
-    assert len(list(model.encoder_k.parameters())) == len([*model.backbone.parameters(), *model.projector.parameters()])
+    term = model.terms[0]
+    assert len(list(term.encoder_k.parameters())) == len([*model.backbone.parameters(), *term.projector.parameters()])
     saved = model.state_dict()
-    assert sum(name.startswith('encoder_k.key.') for name in saved) == len(query_of(model))
+    assert sum(name.startswith('terms.0.encoder_k.key.') for name in saved) == len(query_of(model))
     other = build_paco()
     other.load_state_dict(saved)
     assert_equal(key_of(other), key_of(model))
@@ -106,9 +107,9 @@ def test_in_the_loop_it_follows_after_the_optimizer_alone(momentum, every, tmp_p
 
     def look(loop, batch):
         model = loop.runner.bare_model
-        query, key = ([w.detach().clone() for w in part.parameters()] for part in (model.backbone, model.encoder_k.key[0]))
+        query, key = ([w.detach().clone() for w in part.parameters()] for part in (model.backbone, model.terms[0].encoder_k.key[0]))
         whole(loop, batch)
-        new_query, new_key = (list(part.parameters()) for part in (model.backbone, model.encoder_k.key[0]))
+        new_query, new_key = (list(part.parameters()) for part in (model.backbone, model.terms[0].encoder_k.key[0]))
         moved = any(not torch.equal(a, b) for a, b in zip(query, new_query, strict=True))
         for old, new, followed in zip(key, new_key, new_query, strict=True):
             expected = momentum * old.double() + (1 - momentum) * followed.double() if moved else old.double()
@@ -123,7 +124,7 @@ def test_in_the_loop_it_follows_after_the_optimizer_alone(momentum, every, tmp_p
     runner.train()
     assert len(seen) == 6
     assert seen == [step % every == 0 for step in range(1, 7)]
-    assert runner.bare_model.queue.filled.all()  # every batch entered, also while gradients were added up
+    assert runner.bare_model.terms[0].queue.filled.all()  # every batch entered, also while gradients were added up
 
 
 # ------------------------------------------------------------------ queue

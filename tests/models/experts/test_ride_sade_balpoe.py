@@ -183,8 +183,8 @@ class TestOneExpertIsTheSingleMethod:
 
     def test_balpoe_mixes_as_the_mixing_classifier(self):
         keys = torch.arange(5)
-        own, other = (Batch(IMAGES, torch.tensor(TARGET), keys, keys), Batch(IMAGES.flip(0), torch.tensor(TARGET[::-1]), keys, keys))
-        batch = own._replace(partners=other)
+        partners = Batch(IMAGES.flip(0), torch.tensor(TARGET[::-1]), keys, keys)
+        batch = Batch(IMAGES, torch.tensor(TARGET), keys, keys, partners)
         mixing = dict(mixing=dict(type='Mixup', alpha=1.0))  # of a table in float32 otherwise
         single = build('MixingClassifier', 0, 'LinearHead', loss=dict(type='LogitAdjustedLoss', tau=2.0), **mixing)
         check_equal(build('BalPoEClassifier', 1, 'LinearHead', taus=[2.0], **mixing), single, batch)
@@ -212,7 +212,7 @@ class TestRIDE:
                     row[y] -= 30 * margins[y]
                 losses = [-weights[y] * log_softmax(row)[y] for row, y in zip(rows, TARGET, strict=True)]
                 expected += math.fsum(losses) / math.fsum(weights[y] for y in TARGET)
-            losses = model.losses(step_of_model(model, outputs))
+            losses = model(IMAGES, torch.tensor(TARGET), mode='loss')
             assert losses['loss_cls'].item() == pytest.approx(expected, rel=1e-6)
             diversity = -0.3 * slow_diversity(outputs.logits.tolist(), temperatures)
             assert losses['loss_diversity'].item() == pytest.approx(diversity, rel=1e-6)
