@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmlt.batch import PARTNER_KEY
+from mmlt.engine.loader import PARTNER_KEY
 from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.mixing import Mixed
