@@ -30,7 +30,7 @@ def main() -> None:
     """Write the picture."""
     args = parse_args()
     from mmlt.apis.browse import browse
-    from mmlt.apis.options import parse_options
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.errors import UserError
     from mmlt.files import atomic_write

@@ -28,7 +28,7 @@ def main() -> None:
     """Convert, and say how to evaluate."""
     args = parse_args()
     from mmlt.apis.convert import convert
-    from mmlt.apis.options import parse_options
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
 
     meta = convert(args.source, args.out, args.config, parse_options(args.cfg_options), args.train_counts)

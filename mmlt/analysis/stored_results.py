@@ -231,7 +231,7 @@ def _reason_to_skip(record: dict[str, Any], root: Path, runs: dict[str, dict[str
 def _changes_outcome(overrides: dict[str, Any]) -> bool:
     if not overrides:
         return False
-    from mmlt.apis.config import overrides_hash  # takes seconds to import, and few runs have overrides
+    from mmlt.config.outcome import overrides_hash  # takes seconds to import, and few runs have overrides
 
     return bool(overrides_hash(overrides))
 

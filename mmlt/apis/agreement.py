@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from mmlt.datasets.batch import Batch
+from mmlt.batch import Batch
 from mmlt.engine.console import say
 from mmlt.errors import UserError
 from mmlt.models.classifiers import LongTailedClassifier

@@ -37,8 +37,8 @@ def train_main() -> None:
     """Train each seed and show the results."""
     args = train_arguments()
     from mmlt.analysis.tables import comparison_table
-    from mmlt.apis.options import parse_options
     from mmlt.apis.train import train
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.errors import UserError
 
@@ -100,8 +100,8 @@ def test_main() -> None:
 
     from mmlt.analysis.metrics_table import metrics_table
     from mmlt.analysis.results import json_text
-    from mmlt.apis.options import parse_options
     from mmlt.apis.test import test
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.files import atomic_write
 

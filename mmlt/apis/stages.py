@@ -10,23 +10,17 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from mmlt.apis.check import check_parts
-from mmlt.apis.config import (
-    config_name,
-    find_beside,
-    find_config,
-    handed_on,
-    hash_of,
-    load_config,
-    outcome_of,
-    overrides_hash,
-)
+from mmlt.config.check import check_parts
+from mmlt.config.find import config_name, find_beside, find_config
+from mmlt.config.load import load_config
+from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
 from mmlt.engine.building import building
-from mmlt.engine.checkpoint import latest_checkpoint, plain
+from mmlt.engine.checkpoint import latest_checkpoint
 from mmlt.engine.device import resolve_precision
 from mmlt.engine.loader import BatchLoader
 from mmlt.engine.loops import build_loader
 from mmlt.errors import UserError, changed
+from mmlt.plain import plain
 from mmlt.registry import DATASETS
 
 _built: dict[str, Any] = {}

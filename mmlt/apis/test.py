@@ -12,13 +12,15 @@ from mmlt.analysis.results import write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
 from mmlt.apis.agreement import check_classes
-from mmlt.apis.config import config_name, find_config, load_config
 from mmlt.apis.posthoc import adjust_model
-from mmlt.engine.checkpoint import load_checkpoint, load_weights
+from mmlt.config.find import config_name, find_config
+from mmlt.config.load import load_config
+from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.engine.device import device_name, resolve_precision, start_processes
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
+from mmlt.models.weights import load_weights
 
 
 def test(

@@ -14,10 +14,10 @@ from mmengine.registry import DefaultScope
 from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import write_per_class_csv, write_results
 from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
-from mmlt.apis.config import hash_of
-from mmlt.apis.corrections import double_correction
 from mmlt.apis.stages import Stage, check_folder
-from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, load_weights
+from mmlt.config.outcome import hash_of
+from mmlt.config.warnings import double_correction
+from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
 from mmlt.engine.hooks import peak_memory_mb
@@ -26,6 +26,7 @@ from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
 from mmlt.models.classifiers import LongTailedClassifier
+from mmlt.models.weights import load_weights
 from mmlt.registry import MODELS
 
 PACKAGES = ('mmengine', 'numpy', 'torch', 'torchvision')

@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.dist import get_dist_info
 from torch.utils.data import DataLoader
 
-from mmlt.datasets.batch import PARTNER_KEY, Batch
+from mmlt.batch import PARTNER_KEY, Batch
 from mmlt.errors import UserError
 
 EPOCH_KEYS = 2**32  # the key of a draw: epoch * EPOCH_KEYS + place in the epoch's global order

@@ -16,8 +16,6 @@ from mmengine.model import is_model_wrapper
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
     latest_checkpoint,
-    load_weights,
-    plain,
     prune,
     read_elapsed,
     save_checkpoint,
@@ -29,6 +27,8 @@ from mmlt.engine.console import say
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError, changed
+from mmlt.models.weights import load_weights
+from mmlt.plain import plain
 from mmlt.registry import RUNNERS
 
 ECHO = 5.0  # seconds within which a SIGTERM after another signal is taken for the same wish

@@ -6,9 +6,9 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 
 from mmlt.arguments import number
-from mmlt.datasets.batch import Batch
-from mmlt.datasets.transforms import Draw
+from mmlt.batch import Batch
 from mmlt.datasets.transforms.base import apply_transforms
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import MODELS, TRANSFORMS
 

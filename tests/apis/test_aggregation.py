@@ -1,17 +1,17 @@
-"""`--aggregate`: the similarity it raises, the weights it finds, and that the very model that is evaluated has them."""
+"""`--aggregate`: the weights it finds, and that the very model that is evaluated has them."""
 
 import json
-import math
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from mmlt.apis.aggregation import Aggregation, aggregate, view_similarity
+from mmlt.apis.aggregation import aggregate
 from mmlt.apis.test import test as evaluate
 from mmlt.apis.train import load_classifier, train
 from mmlt.datasets import Digits
 from mmlt.errors import UserError
+from mmlt.evaluation.posthoc.aggregation import Aggregation
 
 SADE = 'sade/resnet8_digitslt.py'
 
@@ -21,22 +21,6 @@ def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp('sade')
     result = train(SADE, work_dir=folder, overrides={'train_cfg.max_epochs': 3})
     return folder / result['checkpoint']['file']
-
-
-def test_similarity_by_hand():
-    logits = torch.randn(2, 3, 2, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    weights = [0.3, 0.7]
-    total = 0.0
-    for image in range(3):
-        views = []
-        for view in range(2):
-            z = [sum(w * logits[view, image, k, c].item() for k, w in enumerate(weights)) for c in range(4)]
-            p = [math.exp(v) for v in z]
-            views.append([v / sum(p) for v in p])
-        dot = sum(a * b for a, b in zip(*views, strict=True))
-        total += dot / math.sqrt(sum(a * a for a in views[0]) * sum(b * b for b in views[1]))
-    found = view_similarity(logits, torch.tensor(weights, dtype=torch.float64))
-    assert found.item() == pytest.approx(total / 3, rel=1e-12)
 
 
 class Steady(torch.nn.Module):

@@ -12,9 +12,9 @@ from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.utils import counters
 
 from mmlt.analysis.results import read_results
-from mmlt.apis.config import config_roots
 from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
+from mmlt.config.find import config_roots
 from mmlt.engine.compiled import WORTH_STEPS, CompiledForward, compile_options
 from mmlt.errors import UserError
 from mmlt.registry import MODELS

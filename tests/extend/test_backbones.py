@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from mmlt.apis.train import load_classifier, train
+from mmlt.batch import Batch
 from mmlt.datasets import Digits
-from mmlt.datasets.batch import Batch
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.errors import UserError
 from mmlt.registry import MODELS

@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torchvision.transforms import functional as picture
 
-from mmlt.apis.benchmark.rival_train import rival_network
+from benchmarks.rival_train import rival_network
 from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 from mmlt.engine.loader import EPOCH_KEYS
 from mmlt.models.preprocessor import BatchPreprocessor
 

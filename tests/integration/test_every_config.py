@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmlt.apis.config import config_roots
 from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
+from mmlt.config.find import config_roots
 from mmlt.engine.loops import EvalLoop
 from mmlt.registry import MODELS
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from mmlt.datasets.batch import Batch
-from mmlt.datasets.transforms import Draw
+from mmlt.batch import Batch
 from mmlt.datasets.transforms.base import apply_transforms
+from mmlt.draw import Draw
 from mmlt.models.preprocessor import VIEW_POSITION
 from mmlt.registry import MODELS, TRANSFORMS
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mmlt.datasets.batch import PARTNER_KEY
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.batch import PARTNER_KEY
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models import losses as L
 from mmlt.models.losses.modules import BalancedSigmoidLoss, SeesawLoss

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from mmlt.apis.config import config_roots
 from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
+from mmlt.config.find import config_roots
 from mmlt.engine.loops import EpochTrainLoop
 from mmlt.errors import UserError
 from mmlt.models.momentum import FeatureQueue, MomentumEncoder

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mmlt.apis.browse import browse
-from mmlt.apis.config import load_config
+from mmlt.config.load import load_config
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS, MODELS
 

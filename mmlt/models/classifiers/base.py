@@ -6,7 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.heads import Outputs

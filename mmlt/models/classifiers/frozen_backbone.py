@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmlt.engine.checkpoint import load_weights
 from mmlt.errors import UserError
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.models.heads import Outputs
+from mmlt.models.weights import load_weights
 from mmlt.registry import MODELS
 
 

@@ -5,8 +5,8 @@ import inspect
 import torch
 from torch import Tensor
 
-from mmlt.datasets.batch import PARTNER_KEY
-from mmlt.datasets.transforms import Draw
+from mmlt.batch import PARTNER_KEY
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.models.mixing import Mixed, Mixing

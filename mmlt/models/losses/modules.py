@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.arguments import number
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.draw import Draw
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.equalization import seql_loss

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmlt.datasets.batch import PARTNER_KEY
+from mmlt.batch import PARTNER_KEY
 from mmlt.errors import UserError
 from mmlt.models import losses as L
 from mmlt.models.losses.experts import reversed_counts

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from mmlt.apis.config import load_config
-from mmlt.datasets.batch import PARTNER_KEY
+from mmlt.batch import PARTNER_KEY
+from mmlt.config.load import load_config
 from mmlt.engine.loader import BatchLoader
 from mmlt.engine.loops import build_loader
 from mmlt.models.mixing import CMO

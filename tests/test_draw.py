@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 
 KEYS = torch.arange(4096) + 7 * 2**32  # an epoch's first images
 MASK = 2**64 - 1

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmlt.apis.benchmark.pairs import LegProcess, compare, measure_in_turn
-from mmlt.apis.config import load_config
-from mmlt.apis.options import parse_options
+from benchmarks.pairs import LegProcess, compare, measure_in_turn
+from mmlt.config.load import load_config
+from mmlt.config.overrides import parse_options
 from mmlt.engine.console import console
 from mmlt.engine.device import device_name, resolve_precision
 from mmlt.errors import UserError

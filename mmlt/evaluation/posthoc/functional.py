@@ -3,12 +3,16 @@
 All compute in float64 and give float64; a class without a training image counts as the smallest class that has one.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from mmlt.evaluation.functional import per_class_accuracy
 from mmlt.priors import ClassCounts, count_array
 
 SMALLEST_SHARE = 1e-12
+GRID = [round(0.05 * step, 2) for step in range(41)]  # of tau, 0 to 2
 
 
 def log_prior(class_counts: ClassCounts) -> Tensor:
@@ -103,6 +107,21 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
         expected = (torch.softmax(middle * logits, dim=1) * logits).sum(dim=1).mean()
         low, high = (middle, high) if expected < score else (low, middle)
     return 1 / (low * high) ** 0.5
+
+
+def best_tau(predict: Callable[[float], Tensor], target: Tensor, num_classes: int) -> float:
+    """The tau of greatest mean class accuracy on a grid of 0 to 2 in steps of 0.05, the smallest of equals.
+
+    Args:
+        predict: corrected logits (N, K) at a tau.
+        target: (N,) int64, of images that were not trained on.
+        num_classes: K.
+    """
+
+    def accuracy(tau: float) -> float:
+        return float(per_class_accuracy(predict(tau).argmax(1), target, num_classes)[0].mean())
+
+    return max(GRID, key=accuracy)
 
 
 def class_means(features: Tensor, target: Tensor, num_classes: int) -> Tensor:

@@ -2,12 +2,30 @@
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmlt import registry
 from mmlt.errors import UserError
 
+KNOWN_KEYS = {
+    *('default_scope', 'model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator'),
+    *('test_evaluator', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler', 'default_hooks'),
+    *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
+    *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'log_level'),
+    'find_unused_parameters',
+}
+# What MMEngine reads and mmlt has another way for.
+ELSEWHERE = {
+    'load_from': 'pretrained weights go into model.backbone (init_cfg, or checkpoint of TimmBackbone)',
+    'resume': 'the command line says --resume',
+    'work_dir': 'the command line says --work-dir',
+    'randomness': 'the command line says --seed',
+    'launcher': 'the command line says --launcher',
+    'seed': 'the command line says --seed',
+    'auto_scale_lr': 'the learning rate is the one in optim_wrapper.optimizer, whatever the batch',
+}
 # Which registry a part belongs to: by the nearest of these keys on the way to it.
 KINDS = {
     'model': 'MODELS',
@@ -55,6 +73,24 @@ INNER_TABLES = {
     'optim_wrapper': ('optimizer',),
     'model': ('backbone', 'head'),
 }
+
+
+def check_keys(cfg: Mapping[str, Any], path: Path) -> None:
+    """Refuse top-level keys that mmlt has another way for, and those that look like a slip of the pen.
+
+    Args:
+        cfg: the config.
+        path: its file.
+
+    Raises:
+        UserError: with the key, and what to write instead.
+    """
+    for key in cfg:
+        if key in ELSEWHERE and cfg[key] is not None:
+            raise UserError(f'{path} sets {key!r}, which mmlt does not read: {ELSEWHERE[key]}; remove it from the config.')
+        near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.75)
+        if key not in KNOWN_KEYS and near:
+            raise UserError(f'{path} sets {key!r}, which nothing reads: did you mean {near[0]!r}?')
 
 
 def check_shape(cfg: dict) -> None:

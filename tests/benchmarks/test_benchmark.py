@@ -10,12 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlt.apis.benchmark.accuracy import differences
-from mmlt.apis.benchmark.cases import CASES, CONFIGS, WITHIN, legs_of, rival_precision
-from mmlt.apis.benchmark.pairs import LegProcess, compare, measure_in_turn
-from mmlt.apis.benchmark.rival import Cutout, Pictures, ResNet, bkd_loss, transform_of
-from mmlt.apis.benchmark.show import markdown
-from mmlt.apis.config import load_config
+from benchmarks.accuracy import differences
+from benchmarks.cases import CASES, CONFIGS, WITHIN, legs_of, rival_precision
+from benchmarks.pairs import LegProcess, compare, measure_in_turn
+from benchmarks.rival import Cutout, Pictures, ResNet, bkd_loss, transform_of
+from benchmarks.show import markdown
+from mmlt.config.load import load_config
 from mmlt.errors import UserError
 from mmlt.models.backbones import ResNetCIFAR
 from mmlt.models.losses import balanced_distillation_loss

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from mmlt.apis.benchmark.rival_train import WORKERS, RivalRun
+from benchmarks.rival_train import WORKERS, RivalRun
 from mmlt.apis.stages import Stage
 from mmlt.apis.train import run_stage
 from mmlt.engine.console import console

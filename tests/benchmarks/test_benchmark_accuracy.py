@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from mmlt.apis.benchmark.accuracy import compare_accuracy, differences
-from mmlt.apis.benchmark.rival_train import RivalRun, rival_network
+from benchmarks.accuracy import compare_accuracy, differences
+from benchmarks.rival_train import RivalRun, rival_network
 from mmlt.apis.stages import Stage
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
@@ -18,7 +18,7 @@ SHORT = {'train_cfg.max_epochs': 4, 'param_scheduler.0.milestones': [1, 3]}
 @pytest.fixture
 def few_images(monkeypatch):
     """One batch an epoch, loaded without workers."""
-    monkeypatch.setattr('mmlt.apis.benchmark.rival_train.WORKERS', 0)
+    monkeypatch.setattr('benchmarks.rival_train.WORKERS', 0)
     return {**SHORT, 'train_dataloader.batch_size': 342}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmlt.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class LegProcess:
@@ -30,7 +30,7 @@ class LegProcess:
         self._errors = tempfile.TemporaryFile('w+')  # noqa: SIM115 - closed with the process
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
         self._process = subprocess.Popen(
-            [sys.executable, '-m', 'mmlt.apis.benchmark.worker'],
+            [sys.executable, '-m', 'benchmarks.worker'],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

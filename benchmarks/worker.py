@@ -28,11 +28,11 @@ def main() -> None:
     torch.set_num_threads(described['threads'])
     kind = described['kind']
     if kind == 'rival':
-        from mmlt.apis.benchmark.rival import RivalLeg as Leg
+        from benchmarks.rival import RivalLeg as Leg
     elif kind == 'bare':
-        from mmlt.apis.benchmark.own import BareLeg as Leg
+        from benchmarks.own import BareLeg as Leg
     else:
-        from mmlt.apis.benchmark.own import RunnerLeg as Leg
+        from benchmarks.own import RunnerLeg as Leg
     leg = Leg(**described['options'])
     answer(dict(ready=True))
 

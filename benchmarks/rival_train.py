@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmlt.apis.benchmark.rival import DEVICE, Pictures, ResNet, train_step, transform_of
+from benchmarks.rival import DEVICE, Pictures, ResNet, train_step, transform_of
 from mmlt.apis.stages import Stage
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, prune, save_checkpoint
 from mmlt.errors import UserError

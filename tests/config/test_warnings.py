@@ -2,8 +2,9 @@
 
 import pytest
 
-from mmlt.apis.config import config_roots, load_config
-from mmlt.apis.corrections import double_correction
+from mmlt.config.find import config_roots
+from mmlt.config.load import load_config
+from mmlt.config.warnings import double_correction
 
 
 def config(loss: str = 'CrossEntropyLoss', sampler: str = 'ShuffleSampler', **model: object) -> dict:

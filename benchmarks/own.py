@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 
 from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
-from mmlt.datasets.batch import Batch
+from mmlt.batch import Batch
 from mmlt.engine.device import autocast
 from mmlt.engine.hooks import peak_memory_mb
 from mmlt.engine.runner import LongTailedRunner
