@@ -13,7 +13,8 @@ from mmengine.registry import DefaultScope
 
 from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import write_per_class_csv, write_results
-from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
+from mmlt.apis.agreement import check_classes, check_input, seen_size
+from mmlt.apis.inputs import check_inputs, class_folders, say_skipped, skipped
 from mmlt.apis.stages import Stage, check_folder
 from mmlt.config.outcome import hash_of
 from mmlt.config.warnings import double_correction
@@ -72,6 +73,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         launcher: as `train`.
         needed_by: name of the run this one is a prerequisite of: it is then resumed, and waited for, by itself.
     """
+    check_inputs(stage.loader.dataset, stage.val_loader.dataset)  # before hours of a teacher
     teachers = {}
     for role, needed in stage.prerequisites.items():
         if isinstance(needed, Stage):
@@ -107,14 +109,11 @@ def run_alone(
     needed_by: str | None = None,
 ) -> dict:
     """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
-    trained_on = stage.loader.dataset.metainfo
-    check_counts(trained_on['classes'], trained_on['class_counts'])
-    check_classes(trained_on['classes'], stage.val_loader.dataset.metainfo.get('classes'))
     runner = build_runner(stage, resume, launcher)
     runner.image_size = seen_size(runner.bare_model, stage.loader.dataset)
     prerequisites = {}
     for role, path in teachers.items():
-        attach(runner.bare_model, role, path, runner.image_size)
+        attach(runner.bare_model, role, path, runner.image_size, stage.loader.dataset)
         prerequisites[role] = dict(run=str(path.parent), checkpoint_sha256=sha256_of(path))
     runner.identity = dict(
         outcome=outcome,
@@ -127,6 +126,7 @@ def run_alone(
     say(f'{stage.name}{why}, seed {stage.seed}: {len(data.labels):,} images of {len(data.metainfo["classes"])} classes, '
         f'{runner.cfg.train_cfg.max_epochs} epochs, {stage.cfg.precision}, {device_name()}')  # fmt: skip
     say(f'  folder {stage.folder}')
+    say_skipped(dict(training=data, test=stage.val_loader.dataset))
     if stage.fallback:
         say(f'  {stage.fallback}')
     if doubled := double_correction(stage.cfg):
@@ -233,7 +233,9 @@ def harmless(node: Any) -> Any:
     return {key: harmless(item) for key, item in node.items() if key not in dropped}
 
 
-def attach(model: LongTailedClassifier, role: str, path: Path, image_size: list[int] | None = None) -> None:
+def attach(
+    model: LongTailedClassifier, role: str, path: Path, image_size: list[int] | None = None, dataset: Any = None
+) -> None:
     """Give a model its prerequisite: a method takes role `x` with its method `attach_x`.
 
     Args:
@@ -241,6 +243,7 @@ def attach(model: LongTailedClassifier, role: str, path: Path, image_size: list[
         role: of the prerequisite.
         path: its checkpoint.
         image_size: height and width of the images that the model is trained on, where known.
+        dataset: that the model is trained on, where known: a teacher's outputs must mean its classes.
 
     Raises:
         UserError: the method knows no such role, or the checkpoint does not fit.
@@ -251,7 +254,13 @@ def attach(model: LongTailedClassifier, role: str, path: Path, image_size: list[
     content = load_checkpoint(path)
     other = classifier_of(content, path)
     taker(other)
-    check_input(model, other, role, (image_size, content['meta'].get('image_size')))
+    meta = content['meta']
+    if dataset is not None and role.startswith('teacher') and meta.get('classes'):
+        check_classes(
+            meta['classes'], dataset.metainfo['classes'], f'the {role} {path}', meta.get('class_folders'),
+            class_folders(dataset), 'the training set',
+        )  # fmt: skip
+    check_input(model, other, role, (image_size, meta.get('image_size')))
 
 
 def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:
@@ -279,6 +288,7 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         world_size=get_world_size(),
         versions={**{name: version(name) for name in PACKAGES}, 'python': platform.python_version()},
         data=dataset.fingerprint(),
+        **({'skipped': left} if (left := skipped(dict(training=dataset, test=stage.val_loader.dataset))) else {}),
         epochs=epochs,
         shot_groups=details.get('shot_groups', {}),
         last=dict(epoch=last['epoch'], selected_on=None, metrics=last['metrics']),

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from mmlt.errors import UserError, brief, reason
 
@@ -50,7 +50,7 @@ def read_rgb(file: str | Path, name: str, max_value: float | None = None) -> Ima
     except (FileNotFoundError, UserError):
         raise
     except Exception as error:  # a damaged file fails in many ways
-        raise UserError(f'{name} cannot be read as an image ({brief(reason(error))}): replace it.') from error
+        raise _unreadable(name, error) from error
 
 
 def check_header(file: str | Path, name: str, max_value: float | None = None) -> None:
@@ -65,7 +65,12 @@ def check_header(file: str | Path, name: str, max_value: float | None = None) ->
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f'{name} cannot be read as an image ({brief(reason(error))}): replace it.') from error
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> UserError:
+    why = 'no kind of image is known that begins so' if isinstance(error, UnidentifiedImageError) else brief(reason(error))
+    return UserError(f'{name} cannot be read as an image ({why}): replace it.')
 
 
 def _at_once(path: str, flags: int) -> int:

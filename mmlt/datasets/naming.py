@@ -37,7 +37,7 @@ def existing_folder(data_root: str | Path, what: str) -> Path:
     root = own_path(data_root, 'data_root')
     if not root.is_dir():
         said = f'{root} is a file, not the folder' if root.is_file() else f'there is no folder {root}'
-        raise UserError(f'{said} with the images of {what}: correct data_root.')
+        raise UserError(f'{said} with the images of {brief(what)}: correct data_root.')
     return root
 
 

@@ -195,7 +195,6 @@ class StreamingDataset(Dataset):
             rows = rows[image_files.read_whole(facts[rows, image_files.SIZE])]
         unreadable = self._unreadable(places[rows], [files[row] for row in rows], facts[rows])
         return found | {int(rows[place]): text for place, text in unreadable.items()}
-        return found
 
     def _unreadable(self, places: np.ndarray, files: list[str], facts: np.ndarray) -> dict[int, str]:
         """The numbers, among these, of the images that cannot be read, each with the reason; remembered by their facts."""
