@@ -204,6 +204,26 @@ def validate(record: Any, where: str | Path) -> None:
         raise UserError(f'{where} does not hold valid results: {problem}; write it again with mmlt.')
 
 
+def check_data_entry(data: Any, where: str) -> None:
+    """Check what a run's record will say of its data, before the run.
+
+    Args:
+        data: what shall be the record's `data`.
+        where: it comes from, for the error.
+
+    Raises:
+        UserError: with the first key that is wrong.
+    """
+    problem = _problem(data, RECORD['data'], 'data')
+    if not problem:
+        try:
+            json_text(data).encode()
+        except (TypeError, ValueError) as error:
+            problem = f'it cannot stand in a results file ({error})'
+    if problem:
+        raise UserError(f'{where} is not what results.json can hold: {problem}.')
+
+
 def write_per_class_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write the last epoch's accuracy of each class, one line a class.
 

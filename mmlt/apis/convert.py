@@ -72,7 +72,7 @@ def convert(
     load_weights(model, weights, source)
     meta = dict(
         epoch=None,  # nobody knows
-        classes=list(classes or map(str, range(model.num_classes))),
+        classes=list(classes) if classes else None,  # then nobody knows them either
         class_counts=counts,
         model=plain(cfg.model.to_dict()),
         precision='fp32',

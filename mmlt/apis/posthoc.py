@@ -113,7 +113,8 @@ def training_set(train_data: dict, meta: dict, split: str):  # noqa: ANN201
         )
     cfg = {**train_data, 'protocol': protocol} if protocol else dict(train_data)
     own = DATASETS.build({**cfg, 'split': 'train'} if protocol else cfg)
-    if own.fingerprint()['indices_sha256'] != trained_on.get('indices_sha256'):
+    data = own.fingerprint()
+    if any(data[key] != trained_on.get(key) for key in ('indices_sha256', 'content_sha256')):
         raise UserError(
             'the training set of this config is not the one the checkpoint was trained on: give the same overrides '
             '(train_dataloader.dataset...) as in training.'

@@ -11,7 +11,8 @@ from mmengine.registry import DefaultScope
 
 from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import evaluation, make_record, write_per_class_csv, write_results
-from mmlt.apis.agreement import check_classes, check_counts, check_input, places_of_classes, seen_size
+from mmlt.apis.agreement import check_classes, check_input, places_of_classes, seen_size
+from mmlt.apis.inputs import check_inputs, class_folders, say_skipped, skipped
 from mmlt.config.outcome import hash_of
 from mmlt.config.warnings import double_correction
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint
@@ -69,6 +70,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         launcher: as `train`.
         needed_by: name of the run this one is a prerequisite of: it is then resumed, and waited for, by itself.
     """
+    check_inputs(stage.loader.dataset, stage.val_loader.dataset)  # before hours of a teacher
     finished = {}
     for role, needs in stage.prerequisites.items():
         finished[role] = [checkpoint_of(need, launcher, stage.name) for need in needs]
@@ -100,14 +102,12 @@ def run_alone(
     needed_by: str | None = None,
 ) -> dict:
     """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
-    trained_on = stage.loader.dataset.metainfo
-    check_counts(trained_on['classes'], trained_on['class_counts'])
-    check_classes(trained_on['classes'], stage.val_loader.dataset.metainfo.get('classes'))
     runner = build_runner(stage, resume, launcher)
     runner.image_size = seen_size(runner.bare_model, stage.loader.dataset)
     prerequisites, teachers = {}, {}
     for role, paths in finished.items():
-        attach(runner.bare_model, role, list(zip(stage.prerequisites[role], paths, strict=True)), trained_on, runner.image_size)
+        pairs = list(zip(stage.prerequisites[role], paths, strict=True))
+        attach(runner.bare_model, role, pairs, stage.loader.dataset, runner.image_size)
         sums = [sha256_of(path) for path in paths]
         teachers[role] = one_or_all(sums, role in stage.several)
         for place, (path, one) in enumerate(zip(paths, sums, strict=True)):
@@ -124,6 +124,7 @@ def run_alone(
     say(f'{stage.name}{why}, seed {stage.seed}: {len(data.labels):,} images of {len(data.metainfo["classes"])} classes, '
         f'{runner.cfg.train_cfg.max_epochs} epochs, {stage.cfg.precision}, {device_name()}')  # fmt: skip
     say(f'  folder {stage.folder}')
+    say_skipped(dict(training=data, test=stage.val_loader.dataset))
     if stage.fallback:
         say(f'  {stage.fallback}')
     if doubled := double_correction(stage.cfg):
@@ -241,7 +242,7 @@ def attach(
     model: LongTailedClassifier,
     role: str,
     needs: list[tuple[Need, Path]],
-    trained_on: dict,
+    dataset: Any,
     image_size: list[int] | None = None,
 ) -> None:
     """Give a model its prerequisites of one role (`LongTailedClassifier.attach`).
@@ -250,21 +251,28 @@ def attach(
         model: the model.
         role: of the prerequisites.
         needs: each prerequisite and its checkpoint.
-        trained_on: `metainfo` of the training set.
+        dataset: that the model is trained on: a teacher's outputs must mean its classes.
         image_size: height and width of the images that the model is trained on, where known.
 
     Raises:
         UserError: the method knows no such role, or a checkpoint does not fit.
     """
-    others, classes = [], []
+    others, places = [], []
+    names = dataset.metainfo['classes']
     for need, path in needs:
         content = load_checkpoint(path)
+        meta = content['meta']
         others.append(classifier_of(content, path))
-        classes.append(places_of_classes(need.classes, content['meta'].get('classes'), trained_on['classes'], path))
-        check_input(model, others[-1], role, (image_size, content['meta'].get('image_size')))
+        places.append(places_of_classes(need.classes, meta.get('classes'), names, path))
+        if role.startswith('teacher') and places[-1] is None and meta.get('classes'):
+            check_classes(
+                meta['classes'], names, f'the {role} {path}', meta.get('class_folders'), class_folders(dataset),
+                'the training set',
+            )  # fmt: skip
+        check_input(model, others[-1], role, (image_size, meta.get('image_size')))
     if role == 'init':
         return model.begin_with(others, needs[0][0].parts)
-    model.attach(role, others, classes)
+    model.attach(role, others, places)
 
 
 def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:
@@ -287,6 +295,7 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         seconds=seconds,
         images=epochs * len(dataset.labels),
         data=dataset.fingerprint(),
+        **({'skipped': left} if (left := skipped(dict(training=dataset, test=stage.val_loader.dataset))) else {}),
         epochs=epochs,
         finished=True,
         shot_groups=details.get('shot_groups', {}),

@@ -19,7 +19,7 @@ from mmlt.plain import plain
 
 FORMAT = 1
 # What the tools read in a checkpoint's meta, where it is there.
-META = dict(classes=list, class_counts=list, outcome=dict, precision=str, config_hash=str, history=list)
+META = dict(classes=list, class_folders=list, class_counts=list, outcome=dict, precision=str, config_hash=str, history=list)
 ELAPSED_FILE = 'elapsed.json'
 
 

@@ -110,6 +110,11 @@ class LongTailedRunner(ClearRunner):
         if is_main_process() and top1 is not None and top1 > max(before, default=float('-inf')):
             save_checkpoint(Path(self.work_dir) / 'best.pth', self.content(epoch, 0, weights_only=True))
 
+    def _class_folders(self) -> dict[str, list]:
+        """What a list's numbers mean, where its paths tell: a test set of another numbering is known by it."""
+        folders = getattr(self.train_loop.dataloader.dataset, 'class_folders', None)
+        return dict(class_folders=folders) if any(folders or ()) else {}
+
     def content(self, epoch: int, step: int, weights_only: bool = False, own: dict | None = None) -> dict:
         """What a checkpoint holds after `epoch` whole epochs and `step` steps, in CPU memory.
 
@@ -131,6 +136,7 @@ class LongTailedRunner(ClearRunner):
                 precision=self.precision,
                 image_size=self.image_size,
                 history=self.history,
+                **self._class_folders(),
                 **self.identity,
             ),
         )

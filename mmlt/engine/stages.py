@@ -36,6 +36,13 @@ def shared_dataset(cfg: dict) -> Any:
     return _built[key]
 
 
+def forget_changeable() -> None:
+    """Let go of the data sets whose files may be others by now: a notebook trains twice, and images are replaced between."""
+    for key, dataset in list(_built.items()):
+        if not (getattr(dataset, 'resident', False) and dataset.metainfo.get('verified')):
+            del _built[key]
+
+
 @dataclass
 class Need:
     """A finished run, or one to be trained first, that a run builds on.
@@ -98,6 +105,8 @@ class Stage:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise UserError(f'the seed must be at least 0, not {self.seed}.')
+        if not self.needed_by:
+            forget_changeable()
         self.path = find_config(self.config)
         if self.path in self.needed_by:
             raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
