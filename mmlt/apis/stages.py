@@ -1,6 +1,7 @@
 """Prepared runs: a config, its data, its prerequisites, the hash of what it will give, the folder it lives in."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
+from mmlt.analysis.results import read_results
 from mmlt.apis.check import check_parts
 from mmlt.apis.config import (
     config_name,
@@ -30,6 +32,19 @@ from mmlt.errors import UserError, changed
 from mmlt.registry import DATASETS
 
 _built: dict[str, Any] = {}
+
+
+def check_seeds(seeds: list[int]) -> None:
+    """Refuse seeds that are none, or that stand there twice, before anything is trained.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    for seed in seeds:
+        if not 0 <= seed < 2**63:
+            raise UserError(f'the seed must be at least 0 and below 2^63, not {seed}.')
+        if seeds.count(seed) > 1:
+            raise UserError(f'seed {seed} is named {seeds.count(seed)} times: give each seed once.')
 
 
 def shared_dataset(cfg: dict) -> Any:
@@ -63,8 +78,7 @@ class Stage:
     needed_by: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise UserError(f'the seed must be at least 0, not {self.seed}.')
+        check_seeds([self.seed])
         self.path = find_config(self.config)
         if self.path in self.needed_by:
             raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
@@ -163,11 +177,14 @@ class Stage:
             if not path.is_file():
                 continue
             try:
-                record = json.loads(path.read_text(encoding='utf-8'))
-                checkpoint = path.parent / record['checkpoint']['file']
-            except (ValueError, KeyError, TypeError):
+                record = read_results(path)
+            except UserError:  # somebody's file of that name; the run's own is whole or not there
                 continue
-            if record.get('finished') and record.get('config_hash') == self.config_hash and checkpoint.is_file():
+            file = record.get('checkpoint', {}).get('file', '')
+            # A run's own record: one of an evaluation has no evaluated epochs, and names a file anywhere.
+            if not record['finished'] or not record['evaluated_epochs'] or not re.fullmatch(r'epoch_\d+\.pth', file):
+                continue
+            if record['config_hash'] == self.config_hash and (path.parent / file).is_file():
                 return {**record, 'folder': str(path.parent)}
         return None
 

@@ -16,6 +16,8 @@ from mmlt.analysis.results import write_per_class_csv, write_results
 from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
 from mmlt.apis.config import hash_of
 from mmlt.apis.corrections import double_correction
+from mmlt.apis.output import check_record
+from mmlt.apis.pictures import draw_finished, note_drawn
 from mmlt.apis.stages import Stage, check_folder
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, load_weights
 from mmlt.engine.console import say, set_log_file
@@ -86,9 +88,12 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
             say(f'{stage.name}, seed {stage.seed}: finished before in {found[0]["folder"]} ({why})')
             if is_main_process():
                 ensure_report(Path(found[0]['folder']))
+                if not needed_by:
+                    draw_finished(stage.cfg, Path(found[0]['folder']))
             return found[0]
         if (needed_by or not resume) and checkpoints_of(stage.folder):
             check_folder(stage, needed_by)
+        check_record(stage.folder, stage.config_hash)
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')
         try:
@@ -139,6 +144,7 @@ def run_alone(
             write_per_class_csv(stage.folder / 'per_class.csv', metric.details['per_class'])
         write_results(stage.folder, record)  # from here on the run counts as finished
         write_report(stage.folder)
+        note_drawn(stage.cfg, stage.folder)
     minutes, rest = divmod(round(seconds), 60)
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
     runner.leave_if_asked()
