@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, default=2, help='of PyTorch, in every leg (default 2)')
     parser.add_argument('--json', metavar='FILE', help='write the records')
     parser.add_argument('--plot', metavar='FILE', help='write a bar chart')
-    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='override the configs')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     args = parser.parse_args()
     for name in ('pairs', 'steps', 'warmup', 'threads'):

@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--class', type=int, dest='label', metavar='K', help='show class K alone, in all rows')
     parser.add_argument('--mode', choices=('train', 'test'), default='train')
     parser.add_argument('--seed', type=int, default=0, help='which images, and how they are augmented (default 0)')
-    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     return parser.parse_args()
 

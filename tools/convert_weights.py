@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--config', required=True, help='whose model it is, like configs/ce/resnet32_cifar10lt.py')
     parser.add_argument('--train-counts', type=int, action='extend', nargs='+', metavar='N',
                         help="training images of each class (default: those of the config's training set)")  # fmt: skip
-    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     return parser.parse_args()
 

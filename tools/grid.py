@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, action='extend', nargs='+', metavar='K', help='training seeds; default 0')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time (several fit on one GPU); default 1')
     parser.add_argument('--precision', choices=('fp32', 'bf16'), help='instead of the precision in the configs')
-    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='override every config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     return parser.parse_args()
 

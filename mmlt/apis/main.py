@@ -94,7 +94,7 @@ def test_arguments() -> argparse.Namespace:
     parser.add_argument(
         '--aggregate', action='store_true', help='weight the experts by what the unlabelled test images say (SADE)'
     )
-    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')

@@ -107,8 +107,10 @@ def check_record(folder: Path, config_hash: str) -> None:
     try:
         record = read_results(path)
     except UserError as error:
-        raise UserError(f'{folder} holds a results.json that is no record of this run: choose another --work-dir.') from error
-    if record['config_hash'] != config_hash or not record['evaluated_epochs']:
+        raise UserError(f'{path} is no record of this run: move it away, or choose another --work-dir.') from error
+    if not record['evaluated_epochs']:
+        raise UserError(f'{path} is the record of an evaluation, not of this run: move it away, or choose another --work-dir.')
+    if record['config_hash'] != config_hash:
         raise UserError(f'{folder} holds the results of another run ({record["config"]}): choose another --work-dir.')
 
 

@@ -113,7 +113,7 @@ class EpochTrainLoop(BaseLoop):
         self.runner.hook_states.begin()
         if self.step == 0:
             self._evaluate_if_due()
-        while self.epoch < self.max_epochs and not self.stop_training:
+        while self.epoch < self.max_epochs and (self.step or not self.stop_training):  # an epoch under way is finished
             self.run_epoch()
             self._evaluate_if_due()
         last = Path(self.runner.work_dir) / f'epoch_{self.epoch}.pth'
