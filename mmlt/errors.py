@@ -28,13 +28,22 @@ def changed(before: Any, now: Any, path: str) -> str:
         for place, (old, new) in enumerate(zip(before, now, strict=True)):
             if old != new:
                 return changed(old, new, f'{path}[{place}]')
-    return f'{path} was {brief(before)} and is now {brief(now)}'
+    return f'{path} was {brief(repr(before))} and is now {brief(repr(now))}'
 
 
-def brief(value: Any) -> str:
-    """A value as a message quotes it: its beginning, where it is long."""
+def brief(value: Any, most: int = 120) -> str:
+    """What a message quotes: a text as it is, anything else as Python writes it, cut to `most` characters.
+
+    What no terminal or UTF-8 file can take (bytes of a foreign file name) is written as an escape.
+    """
+    text = value if isinstance(value, str) else repr(value)
+    text = text[: most + 1].encode('utf-8', 'backslashreplace').decode()
+    return text if len(text) <= most else f'{text[: most - 10]} ...'
+
+
+def quoted(value: Any) -> str:
+    """A value as Python writes it, its beginning where that is long."""
     try:
-        text = repr(value)
+        return brief(repr(value))
     except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists
         return f'<{type(value).__name__}>'
-    return text if len(text) <= 120 else f'{text[:110]} ...'

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmlt.errors import brief
+from mmlt.errors import quoted
 
 NUMBER = (int, float)
 ANY = (object,)
@@ -41,14 +41,14 @@ def problem(value: Any, kinds: Any, path: str = '', finite: bool = True) -> str 
         return _problem_of_object(value, kinds, path, finite)
     if isinstance(kinds, list):
         if not isinstance(value, list):
-            return f'{path or "the whole"} must be a list, not {brief(value)}'
+            return f'{path or "the whole"} must be a list, not {quoted(value)}'
         parts = (problem(item, kinds[0], f'{path}[{place}]', finite) for place, item in enumerate(value))
         return next(filter(None, parts), None)
     for kind in kinds:
         if isinstance(kind, (dict, list)) and isinstance(value, type(kind)):
             return problem(value, kind, path, finite)
     if not any(_is(value, kind) for kind in kinds):
-        return f'{path} must be {" or ".join(map(_name, kinds))}, not {brief(value)}'
+        return f'{path} must be {" or ".join(map(_name, kinds))}, not {quoted(value)}'
     if type(value) is int and not -WHOLE <= value < WHOLE:
         return f'{path} is a whole number of more than 64 bits'
     if finite and isinstance(value, float) and not math.isfinite(value):
@@ -58,12 +58,12 @@ def problem(value: Any, kinds: Any, path: str = '', finite: bool = True) -> str 
 
 def _problem_of_object(value: Any, kinds: dict, path: str, finite: bool) -> str | None:
     if not isinstance(value, Mapping):
-        return f'{path or "the whole"} must be an object, not {brief(value)}'
+        return f'{path or "the whole"} must be an object, not {quoted(value)}'
     (first, *_) = kinds
     of_any_keys = isinstance(first, type)
     for name in value if of_any_keys else kinds:
         if of_any_keys and type(name) is not first:
-            return f'{path or "the whole"} has the key {brief(name)}, which must be {_name(first)}'
+            return f'{path or "the whole"} has the key {quoted(name)}, which must be {_name(first)}'
         key = name if of_any_keys else name.removesuffix('?')
         inner = f'{path}.{key}' if path else str(key)
         if key in value:

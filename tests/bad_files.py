@@ -7,8 +7,9 @@ import torch
 from hostile import Mark
 from PIL import Image
 
-from mmlt.apis.config import load_config
-from mmlt.engine.checkpoint import plain, save_checkpoint
+from mmlt.config.load import load_config
+from mmlt.engine.checkpoint import save_checkpoint
+from mmlt.plain import plain
 from mmlt.registry import MODELS
 
 LISTED = """

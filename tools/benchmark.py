@@ -54,16 +54,16 @@ def main() -> None:
     """Measure, show, write."""
     args = parse_args()
     if args.show:
-        from mmlt.apis.benchmark.show import markdown
+        from benchmarks.show import markdown
 
         print(markdown(args.show), end='')
         return
     import json
 
-    from mmlt.apis.benchmark.cases import run_cases
-    from mmlt.apis.benchmark.show import benchmark_table, plot
-    from mmlt.apis.options import parse_options
+    from benchmarks.cases import run_cases
+    from benchmarks.show import benchmark_table, plot
     from mmlt.apis.output import check_out, is_benchmark, is_picture
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.files import atomic_write
 
@@ -72,7 +72,7 @@ def main() -> None:
     if args.plot:
         check_out('--plot', args.plot, is_picture)
     if args.train:
-        from mmlt.apis.benchmark.accuracy import accuracy_table, compare_accuracy
+        from benchmarks.accuracy import accuracy_table, compare_accuracy
 
         found = compare_accuracy(
             args.train, args.seeds, args.precision, args.threads, parse_options(args.cfg_options), args.json

@@ -32,8 +32,8 @@ def main() -> None:
     from PIL.PngImagePlugin import PngInfo
 
     from mmlt.apis.browse import browse
-    from mmlt.apis.options import parse_options
     from mmlt.apis.output import SOFTWARE, check_out, is_picture
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.errors import UserError
     from mmlt.files import atomic_write

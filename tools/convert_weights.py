@@ -28,8 +28,8 @@ def main() -> None:
     """Convert, and say how to evaluate."""
     args = parse_args()
     from mmlt.apis.convert import convert
-    from mmlt.apis.options import parse_options
     from mmlt.apis.output import check_out, is_converted
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
 
     check_out('OUT', args.out, is_converted)

@@ -25,7 +25,7 @@ def main() -> None:
     from rich.table import Table
 
     from mmlt.apis.flops import count
-    from mmlt.apis.options import parse_options
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
 
     whole, *parts = count(args.config, tuple(args.shape), parse_options(args.cfg_options))

@@ -15,8 +15,8 @@ def main() -> None:
     parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     args = parser.parse_args()
-    from mmlt.apis.config import load_config
-    from mmlt.apis.options import parse_options
+    from mmlt.config.load import load_config
+    from mmlt.config.overrides import parse_options
 
     print(load_config(args.config, parse_options(args.cfg_options)).pretty_text)
 

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import platform
 import re
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mmlt.errors import UserError, brief
+from mmlt.errors import UserError, quoted
 from mmlt.files import atomic_write
 from mmlt.schema import ANY, FINGERPRINT, NUMBER, WHOLE, problem, read_json
 
@@ -16,6 +18,8 @@ SCHEMA = 1
 RESULTS_FILE = 'results.json'
 PER_CLASS_FILE = 'per_class.csv'
 PER_CLASS_COLUMNS = ('class', 'name', 'train_images', 'group', 'test_images', 'accuracy')
+
+PACKAGES = ('mmengine', 'numpy', 'torch', 'torchvision')  # whose versions a record names
 
 EVALUATION = {'epoch': (int, None), 'selected_on': (str, None), 'metrics': {str: NUMBER}}
 # Files are named and found by these: letters, digits and a few signs, no folder above the one they belong to.
@@ -57,6 +61,90 @@ RECORD: dict = {
 }
 _WITHOUT_GROUPS = {key: kinds for key, kinds in RECORD.items() if key != 'shot_groups'}
 SELECTED_ON = ('test', 'holdout', None)
+
+
+def evaluation(epoch: int | None, metrics: Mapping[str, float], selected_on: str | None = None) -> dict[str, Any]:
+    """One of a record's evaluations, `last` or `best`.
+
+    Args:
+        epoch: after which it was made, from 1; None where nobody knows.
+        metrics: by name, accuracies in percent.
+        selected_on: `test` or `holdout`, by which this epoch was chosen; None for one that was not chosen.
+    """
+    return dict(epoch=epoch, selected_on=selected_on, metrics=dict(metrics))
+
+
+def make_record(
+    *,
+    config: str,
+    config_hash: str,
+    overrides: Mapping[str, Any],
+    seed: int | None,
+    precision: str,
+    device: str,
+    world_size: int,
+    seconds: float,
+    images: int,
+    data: Mapping[str, Any],
+    epochs: int | None,
+    finished: bool,
+    shot_groups: Mapping[str, Any],
+    last: Mapping[str, Any],
+    best: Mapping[str, Any],
+    evaluated_epochs: Sequence[int],
+    prerequisites: Mapping[str, Mapping[str, str]],
+    checkpoint: Mapping[str, Any],
+    **more: Any,
+) -> dict[str, Any]:
+    """The record of a run, or of an evaluation.
+
+    Args:
+        config: name of the config.
+        config_hash: of the run's outcome; empty where it is not known.
+        overrides: of the config, by name.
+        seed: the training seed.
+        precision: `fp32` or `bf16`.
+        device: in words.
+        world_size: number of ranks.
+        seconds: that the run, or the evaluation, took.
+        images: trained on, or evaluated, in these seconds.
+        data: fingerprint of the training data.
+        epochs: that were trained.
+        finished: whether the run is.
+        shot_groups: `convention`, and the number of classes in each group; empty where there are none.
+        last: the evaluation after the last epoch, see `evaluation`.
+        best: the evaluation of the best epoch.
+        evaluated_epochs: from 1.
+        prerequisites: `run` and `checkpoint_sha256` by role.
+        checkpoint: `file`, `sha256`.
+        more: what this kind of record has besides.
+
+    Returns:
+        What `write_results` takes.
+    """
+    return dict(
+        schema=SCHEMA,
+        config=config,
+        config_hash=config_hash,
+        overrides={name: str(value) for name, value in overrides.items()},
+        seed=seed,
+        precision=precision,
+        finished=finished,
+        wall_seconds=round(seconds, 1),
+        images_per_s=round(images / seconds, 1),
+        device=device,
+        world_size=world_size,
+        versions={**{name: version(name) for name in PACKAGES}, 'python': platform.python_version()},
+        data=dict(data),
+        epochs=epochs,
+        shot_groups=dict(shot_groups),
+        last=dict(last),
+        best=dict(best),
+        evaluated_epochs=list(evaluated_epochs),
+        prerequisites=dict(prerequisites),
+        checkpoint=dict(checkpoint),
+        **more,
+    )
 
 
 def write_results(folder: str | Path, record: Mapping[str, Any]) -> Path:
@@ -118,13 +206,33 @@ def validate(record: Any, where: str | Path) -> None:
     schema = record.get('schema') if isinstance(record, Mapping) else None
     if type(schema) is int and schema != SCHEMA:
         raise UserError(
-            f'{where} has schema {brief(schema)}, but this version of mmlt reads schema {SCHEMA}: use '
+            f'{where} has schema {quoted(schema)}, but this version of mmlt reads schema {SCHEMA}: use '
             'the version of mmlt that wrote it.'
         )
     # No shot groups: an evaluation by other metrics than ShotGroupMetric.
     kinds = RECORD if not isinstance(record, Mapping) or record.get('shot_groups') != {} else _WITHOUT_GROUPS
     if wrong := problem(record, kinds) or _problem_of_content(record):
         raise UserError(f'{where} does not hold valid results: {wrong}; write it again with mmlt.')
+
+
+def check_data_entry(data: Any, where: str) -> None:
+    """Check what a run's record will say of its data, before the run.
+
+    Args:
+        data: what shall be the record's `data`.
+        where: it comes from, for the error.
+
+    Raises:
+        UserError: with the first key that is wrong.
+    """
+    wrong = problem(data, RECORD['data'], 'data')
+    if not wrong:
+        try:
+            json_text(data).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            wrong = f'it cannot stand in a results file ({error})'
+    if wrong:
+        raise UserError(f'{where} is not what results.json can hold: {wrong}.')
 
 
 def write_per_class_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> Path:

@@ -6,12 +6,13 @@ from typing import Any
 
 from mmlt.analysis.methods import GOES_ON_FROM, correction_in_name, names_in
 from mmlt.analysis.results import CONFIG, json_text, read_results
-from mmlt.analysis.tables import render_table, unsourced_figures
-from mmlt.errors import UserError, brief
+from mmlt.analysis.tables import render_summary, render_table, unsourced_figures
+from mmlt.errors import UserError, quoted
 from mmlt.files import atomic_write
 
 METHOD_MARKER = 'results'
 SUMMARY_MARKER = 'results-summary'
+PAGE = Path('docs', 'results.md')  # all results, in full
 PATTERN = 'results*.json'  # results.json of a run; results_<correction>.json of an evaluation beside it
 
 
@@ -67,14 +68,14 @@ def stored_name(record: dict[str, Any]) -> Path:
     """Where a result is kept, below `configs`."""
     config = config_of(record['config'])
     if not CONFIG.fullmatch(config) or '/' not in config:
-        raise UserError(f'{brief(record["config"])} names no config below configs, so its result has no place there.')
+        raise UserError(f'{quoted(record["config"])} names no config below configs, so its result has no place there.')
     method, *rest = config.split('/')
     precision = '' if record['precision'] == 'fp32' else f'_{record["precision"]}'
     correction = '_aggregated' if record.get('aggregation') else ''
     correction += correction_in_name(record.get('adjustment'))
     name = f'{"_".join(rest)}{precision}_seed{record["seed"]}{correction}.json'
     if Path(name).name != name or not name.isprintable():  # whatever a record says: one file, in that very folder
-        raise UserError(f'{brief(name)} is no name for a file: correct precision, seed and adjustment of the result.')
+        raise UserError(f'{quoted(name)} is no name for a file: correct precision, seed and adjustment of the result.')
     return Path(method, 'results', name)
 
 
@@ -110,7 +111,7 @@ def load_stored(root: str | Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def expected_readmes(root: str | Path) -> dict[Path, str]:
-    """What every README with markers should say: `configs/*/README.md`, and the top one for the summary.
+    """What every page with markers should say: `configs/*/README.md`, the top README for the summary, `docs/results.md`.
 
     Raises:
         UserError: a method has results but no README with markers, markers are broken, or a stored result is not valid.
@@ -140,10 +141,9 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
                 f'{method} has stored results but {path} has no place for them: add the lines '
                 f'{_begin(METHOD_MARKER)} and {_end(METHOD_MARKER)}.'
             )
-    if top.is_file():
-        text = replace_block(top, SUMMARY_MARKER, render_table(stored, names=names))
-        if text is not None:
-            expected[top] = text
+    for path, text in ((top, render_summary(stored, names=names)), (root / PAGE, render_table(stored, 'docs', names))):
+        if path.is_file() and (new := replace_block(path, SUMMARY_MARKER, text)) is not None:
+            expected[path] = new
     return expected
 
 
@@ -162,7 +162,7 @@ def check(root: str | Path) -> None:
     stale = [path.relative_to(root) for path, text in expected_readmes(root).items() if _read(path) != text]
     if stale:
         raise UserError(f'{_listed(stale)} out of date with the stored results: run python tools/results_table.py.')
-    for path in [root / 'README.md', *sorted((root / 'configs').glob('*/README.md'))]:
+    for path in [root / 'README.md', root / PAGE, *sorted((root / 'configs').glob('*/README.md'))]:
         if path.is_file():
             lines = unsourced_figures(_outside(path))
             if lines:
@@ -243,7 +243,7 @@ def _reason_to_skip(record: dict[str, Any], root: Path, runs: dict[str, dict[str
 def _changes_outcome(overrides: dict[str, Any]) -> bool:
     if not overrides:
         return False
-    from mmlt.apis.config import overrides_hash  # takes seconds to import, and few runs have overrides
+    from mmlt.config.outcome import overrides_hash  # takes seconds to import, and few runs have overrides
 
     return bool(overrides_hash(overrides))
 

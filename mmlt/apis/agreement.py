@@ -4,39 +4,114 @@ from collections.abc import Sequence
 
 import torch
 
-from mmlt.datasets.batch import Batch
+from mmlt.batch import Batch
 from mmlt.engine.console import say
-from mmlt.errors import UserError
+from mmlt.errors import UserError, brief
 from mmlt.models.classifiers import LongTailedClassifier
 
 
-def check_classes(train: Sequence[str], test: Sequence[str] | None, trained_on: str = 'the training set') -> None:
-    """Refuse a test set whose labels mean other classes.
+def check_classes(
+    train: Sequence[str],
+    test: Sequence[str] | None,
+    trained_on: str = 'the training set',
+    train_folders: Sequence[str | None] | None = None,
+    test_folders: Sequence[str | None] | None = None,
+    tested_on: str = 'the test set',
+) -> None:
+    """Refuse a test set whose labels mean other classes, or of which nobody can tell.
+
+    Names are compared with names. Numbers in their places (`'0', '1', ...`) are no names: what they mean is asked of the
+    folders that the images lie in. Two sets of numbers without such folders count as numbered alike, as the lists of one
+    publisher are; numbers beside names, with nothing that tells which is which, do not.
 
     Args:
-        train: names of the classes trained on; numbers in their places (`'0', '1', ...`) say nothing about names.
+        train: names of the classes trained on.
         test: names of the test set's classes; None where it does not tell.
         trained_on: what `train` belongs to, for the message.
+        train_folders: a folder's name for each class, None for a class of which the paths tell none; see
+            `StreamingDataset.class_folders`.
+        test_folders: the same of the test set.
+        tested_on: what `test` belongs to.
 
     Raises:
-        UserError: another number of classes, or other names.
+        UserError: another number of classes, other names, or names on one side that nothing compares to the other.
     """
     if test is None:
         return
     train, test = [str(name) for name in train], [str(name) for name in test]
-    numbered = any(names == [str(place) for place in range(len(names))] for names in (train, test))
-    if train == test or (numbered and len(train) == len(test)):
-        return
-    lacking = [name for name in train if name not in test]
     if len(train) != len(test):
-        what = f'it has {len(test)}, not {len(train)}' + (f', and lacks {", ".join(lacking[:3])}' if lacking else '')
-    else:
+        lacking = [brief(name) for name in train if name not in set(test)]
+        lacks = f', and lacks {", ".join(lacking[:3])}' if lacking else ''
+        raise _other_classes(tested_on, trained_on, f'it has {len(test)}, not {len(train)}{lacks}')
+    numbers = [_numbered(train), _numbered(test)]
+    if not any(numbers):
+        if train == test:
+            return
         place = next(place for place, name in enumerate(train) if test[place] != name)
-        what = f'class {place} is {test[place]!r} there and {train[place]!r} here'
-    raise UserError(
-        f'the test set has other classes than {trained_on} ({what}): give both sets the same `classes`, a list of names '
+        what = f'class {place} is {brief(test[place])!r} there and {brief(train[place])!r} here'
+        raise _other_classes(tested_on, trained_on, what)
+    mine, theirs = _meanings(train, train_folders), _meanings(test, test_folders)
+    places = {name: place for place, name in enumerate(mine) if name is not None}
+    for place, name in enumerate(theirs):
+        if name is not None and places.get(name, place) != place:
+            what = f'{brief(name)!r} is class {place} there and class {places[name]} here'
+            raise _other_classes(tested_on, trained_on, what)
+    if all(numbers):
+        return
+    told, names = (train_folders, test) if numbers[0] else (test_folders, train)
+    if not any(told or ()) or any(folder not in (None, name) for folder, name in zip(told, names, strict=True)):
+        named, bare = (tested_on, trained_on) if numbers[0] else (trained_on, tested_on)
+        raise UserError(
+            f'{named} names its classes ({", ".join(map(brief, names[:3]))}, ...) and {bare} has numbers alone, so nobody can '
+            'tell which is which: give the numbers their names by `classes`, a list in the order of the labels.'
+        )
+
+
+def _numbered(names: Sequence[str]) -> bool:
+    return all(name == str(place) for place, name in enumerate(names))
+
+
+def _meanings(names: Sequence[str], folders: Sequence[str | None] | None) -> list[str | None]:
+    """What each class is called, by its name or, where that is a number, by its folder."""
+    if not _numbered(names):
+        return list(names)
+    return list(folders) if folders is not None and len(folders) == len(names) else [None] * len(names)
+
+
+def _other_classes(tested_on: str, trained_on: str, what: str) -> UserError:
+    return UserError(
+        f'{tested_on} has other classes than {trained_on} ({what}): give both sets the same `classes`, a list of names '
         'in the order of the labels (or the same num_classes).'
     )
+
+
+def places_of_classes(
+    wanted: Sequence[str | int] | None, its: Sequence[str] | None, classes: Sequence[str], source: object
+) -> list[int] | None:
+    """The place among `classes` of each class that a finished model knows.
+
+    Args:
+        wanted: what the config says: names or places, in the order of the model's classes; None where it says nothing.
+        its: names of the model's classes; None where it does not tell.
+        classes: names of the classes of this run.
+        source: the model's checkpoint, for the message.
+
+    Returns:
+        A list of places, or None where the classes are the same in the same order, or nothing tells.
+
+    Raises:
+        UserError: a class that this run does not have, or twice the same.
+    """
+    names = [str(name) for name in classes]
+    if wanted is None and (its is None or list(map(str, its)) == names or not set(map(str, its)) <= set(names)):
+        return None
+    places = []
+    for name in its if wanted is None else wanted:
+        place = name if isinstance(name, int) else (names.index(name) if name in names else -1)
+        if not 0 <= place < len(names) or place in places:
+            raise UserError(f'this run has no class {name!r}, or has it once, as {source} should know it: correct `classes`.')
+        places.append(place)
+    return places
 
 
 def check_counts(classes: Sequence[str], class_counts: Sequence[int]) -> None:
@@ -45,12 +120,19 @@ def check_counts(classes: Sequence[str], class_counts: Sequence[int]) -> None:
     Raises:
         UserError: a class has no image.
     """
-    empty = [str(name) for name, count in zip(classes, class_counts, strict=True) if not count]
-    if empty:
+    empty = [brief(str(name)) for name, count in zip(classes, class_counts, strict=True) if not count]
+    if not empty:
+        return
+    said = f'class {", ".join(empty[:3])}{" and more" if len(empty) > 3 else ""} has no training image'
+    if _numbered([str(name) for name in classes]):
+        filled = [place for place, count in enumerate(class_counts) if count]
+        if filled == list(range(1, len(class_counts))):
+            raise UserError(f"{said}, so the labels seem to count from 1: set labels='remap' of the ImageList, or add images.")
         raise UserError(
-            f'class {", ".join(empty[:3])}{" and more" if len(empty) > 3 else ""} has no training image: leave it out of '
-            'the classes, or add images of it.'
+            f'{said} (the labels are {", ".join(map(str, filled[:5]))}{", ..." if len(filled) > 5 else ""}): close the gaps by '
+            "labels='remap' of the ImageList, lower num_classes, or add images of it."
         )
+    raise UserError(f'{said}: leave it out of the classes, or add images of it.')
 
 
 def seen_size(model: LongTailedClassifier, dataset) -> list[int] | None:  # noqa: ANN001

@@ -9,8 +9,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from mmlt.apis.config import config_name, find_config, load_config
-from mmlt.datasets.batch import Batch
+from mmlt.batch import Batch
+from mmlt.config.find import config_name, find_config
+from mmlt.config.load import load_config
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS, MODELS
 

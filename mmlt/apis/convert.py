@@ -9,12 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmlt.apis.config import find_config, load_config
+from mmlt.config.find import find_config
+from mmlt.config.load import load_config
 from mmlt.datasets.official import official_labels
 from mmlt.datasets.subset import SubsetRule
-from mmlt.engine.checkpoint import load_weights, plain, save_checkpoint
+from mmlt.engine.checkpoint import save_checkpoint
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
+from mmlt.models.weights import load_weights
+from mmlt.plain import plain
 from mmlt.registry import DATASETS, MODELS
 
 HEAD = re.compile(r'(?:linear|fc|classifier|head)\.(weight|bias)')
@@ -69,7 +72,7 @@ def convert(
     load_weights(model, weights, source)
     meta = dict(
         epoch=None,  # nobody knows
-        classes=list(classes or map(str, range(model.num_classes))),
+        classes=list(classes) if classes else None,  # then nobody knows them either
         class_counts=counts,
         model=plain(cfg.model.to_dict()),
         precision='fp32',

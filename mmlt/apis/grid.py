@@ -8,12 +8,13 @@ import threading
 import time
 from pathlib import Path
 
+from mmlt.analysis.results import read_results
 from mmlt.analysis.tables import comparison_tables
-from mmlt.apis.config import find_config
-from mmlt.apis.options import parse_options
 from mmlt.apis.parent import environment
-from mmlt.apis.stages import Stage, check_seeds
+from mmlt.config.find import find_config
+from mmlt.config.overrides import parse_options
 from mmlt.engine.console import console, say
+from mmlt.engine.stages import Stage, check_seeds
 from mmlt.errors import UserError
 
 
@@ -77,7 +78,7 @@ def run_grid(
             process.terminate()
         for process in running:
             process.wait()
-    results = [record for stage in stages if (record := stage.finished())]
+    results = [read_results(record['folder']) for stage in stages if (record := stage.finished())]
     for table in comparison_tables(results):  # one for each number of epochs, data set and the like
         console.print(table)
     if failed:

@@ -42,10 +42,10 @@ def train_main() -> None:
     """Train each seed and show the results."""
     args = train_arguments()
     from mmlt.analysis.tables import comparison_tables
-    from mmlt.apis.options import parse_options
-    from mmlt.apis.stages import check_seeds
     from mmlt.apis.train import train
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
+    from mmlt.engine.stages import check_seeds
     from mmlt.errors import UserError
 
     if args.amp and args.precision == 'fp32':
@@ -109,9 +109,9 @@ def test_main() -> None:
 
     from mmlt.analysis.metrics_table import metrics_table
     from mmlt.analysis.results import json_text
-    from mmlt.apis.options import parse_options
     from mmlt.apis.output import check_evaluation
     from mmlt.apis.test import test
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.files import atomic_write
 

@@ -6,7 +6,6 @@ import math
 import os
 import pickle
 import re
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,8 +16,8 @@ from mmengine.logging import print_log
 
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
+from mmlt.plain import plain
 from mmlt.schema import ANY, FINGERPRINT, NUMBER, problem, read_json
-from mmlt.tensors import not_finite
 
 FORMAT = 1
 TENSORS = {str: (torch.Tensor,)}
@@ -28,6 +27,7 @@ META: dict = {
     'step?': (int, None),
     'seed?': (int, None),
     'classes?': ([(str, int)], None),
+    'class_folders?': ANY,
     'class_counts?': ([NUMBER], None),
     'precision?': (str, None),
     'image_size?': ([(int,)], None),
@@ -56,26 +56,6 @@ CONTENT: dict = {
 MOST_NESTED = 64  # tables in tables; a config's own have a dozen
 MOST_VIEWS = 64  # times that the tensors of a file, which may share memory, may add up to its size
 ELAPSED_FILE = 'elapsed.json'
-
-
-def plain(value: Any) -> Any:
-    """`value` as builtins and tensors alone: what a bare `torch.load` opens without trusting anything.
-
-    Equal texts become one object, since a pickle is shorter by those it has met: so equal values give equal bytes.
-    """
-    if isinstance(value, torch.Tensor) or value is None or type(value) in (bool, int, float):
-        return value
-    if isinstance(value, str):
-        return sys.intern(str(value))
-    if isinstance(value, dict):
-        return {(key if type(key) is int else sys.intern(str(key))): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(item) for item in value]
-    if hasattr(value, 'item') and getattr(value, 'ndim', 1) == 0:
-        return value.item()
-    if hasattr(value, 'tolist'):
-        return value.tolist()
-    return sys.intern(str(value))
 
 
 def _leaves(value: Any, met: set[int], path: str = '', depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -273,31 +253,3 @@ def read_elapsed(folder: str | Path) -> float:
         return seconds if 0 <= seconds < math.inf else 0.0
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0.0
-
-
-def load_weights(model: torch.nn.Module, state_dict: dict, source: str | Path) -> None:
-    """Put weights into a model, every name and shape agreeing.
-
-    Raises:
-        UserError: the weights are another architecture's; the first differing layers are named.
-    """
-    own = model.state_dict()
-    missing = sorted(own.keys() - state_dict.keys())
-    foreign = sorted(state_dict.keys() - own.keys())
-    shapes = [
-        f'{name} is {tuple(state_dict[name].shape)} there and {tuple(own[name].shape)} here'
-        for name in own.keys() & state_dict.keys()
-        if own[name].shape != state_dict[name].shape
-    ]
-    parts = []
-    if shapes:
-        parts.append('; '.join(sorted(shapes)[:3]))
-    if missing:
-        parts.append(f'it lacks {", ".join(missing[:3])}' + (f' and {len(missing) - 3} more' if len(missing) > 3 else ''))
-    if foreign:
-        parts.append(f'unknown here: {", ".join(foreign[:3])}' + (f' and {len(foreign) - 3} more' if len(foreign) > 3 else ''))
-    if parts:
-        raise UserError(f'{source} does not fit the config\'s model: {"; ".join(parts)}.')
-    if wild := not_finite(state_dict, but=own):
-        raise UserError(f'{source} holds values that are NaN or infinite ({wild}): use an earlier checkpoint.')
-    model.load_state_dict(state_dict)

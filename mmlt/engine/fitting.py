@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from mmlt.engine.state import statistics_of
 from mmlt.tensors import is_finite, not_finite
 
+AVERAGED = 'module.'  # before the names of an average's weights
 Layout = tuple[torch.Size, torch.dtype]
 
 
@@ -44,6 +45,28 @@ def misfit(runner: Any, content: dict) -> str | None:
     )
 
 
+def by_current_names(model: Any, content: dict) -> dict:
+    """What of a checkpoint goes by the names of weights, by today's: the parts of older ones had other places.
+
+    Args:
+        model: the classifier.
+        content: of a checkpoint.
+
+    Returns:
+        The parts of `content` that there are of this kind.
+    """
+    names = model.current_names
+    parts = {key: names(content[key]) for key in ('state_dict', 'gradients') if key in content}
+    if 'ranks' in content:
+        parts['ranks'] = [{part: names(tensors) for part, tensors in own.items()} for own in content['ranks']]
+    if 'ema_state_dict' in content:
+        average = content['ema_state_dict']
+        inner = {name.removeprefix(AVERAGED): value for name, value in average.items() if name.startswith(AVERAGED)}
+        beside = {name: value for name, value in average.items() if not name.startswith(AVERAGED)}
+        parts['ema_state_dict'] = {f'{AVERAGED}{name}': value for name, value in names(inner).items()} | beside
+    return parts
+
+
 def _layout(tensors: Mapping[str, Tensor]) -> dict[str, Layout]:
     return {name: (value.shape, value.dtype) for name, value in tensors.items()}
 
@@ -62,8 +85,7 @@ def _tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Layout], what: st
 
 def _weights(runner: Any, content: dict) -> str | None:
     own = runner.bare_model.state_dict()
-    wrong = _tensors(content['state_dict'], _layout(own), 'the weight')
-    if wrong:
+    if wrong := _tensors(content['state_dict'], _layout(own), 'the weight'):
         return wrong
     if wild := not_finite(content['state_dict'], but=own):
         return f'the weight {wild} is NaN or infinite'

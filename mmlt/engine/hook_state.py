@@ -18,10 +18,11 @@ import torch
 from mmengine.hooks import EarlyStoppingHook, Hook
 from mmengine.utils import is_method_overridden
 
-from mmlt.engine.checkpoint import content_sha256, plain
+from mmlt.engine.checkpoint import content_sha256
 from mmlt.engine.console import say
 from mmlt.engine.state import on_cpu
-from mmlt.errors import UserError, brief, reason
+from mmlt.errors import UserError, quoted, reason
+from mmlt.plain import plain
 
 # MMEngine's hooks that count, and in what; all else that MMEngine and mmlt bring counts nothing that decides a result.
 COUNTED: dict[type[Hook], tuple[str, ...]] = {EarlyStoppingHook: ('wait_count', 'best_score')}
@@ -148,7 +149,7 @@ class HookStates:
                 else:
                     for key in _counted(hook):
                         if type(state[key]) not in (int, float):
-                            raise ValueError(f'{key} is {brief(state[key])}')
+                            raise ValueError(f'{key} is {quoted(state[key])}')
                         setattr(hook, key, state[key])
             except Exception as error:  # whatever a hook of the user's own finds wrong
                 raise UserError(f'the hook {name} does not take its state back ({reason(error)})') from error
@@ -179,13 +180,13 @@ def _is_watched(hook: Hook) -> bool:
 def _not_plain(value: Any, path: str) -> str | None:
     if isinstance(value, Mapping):
         if wrong := next((key for key in value if type(key) not in (int, str)), None):
-            return f'the key {brief(wrong)} of {path} is neither a text nor a whole number'
+            return f'the key {quoted(wrong)} of {path} is neither a text nor a whole number'
         return next(filter(None, (_not_plain(item, f'{path}.{key}') for key, item in value.items())), None)
     if isinstance(value, (list, tuple)):
         return next(filter(None, (_not_plain(item, f'{path}.{place}') for place, item in enumerate(value))), None)
     if value is None or isinstance(value, (bool, int, float, str, torch.Tensor, np.ndarray, np.generic)):
         return None
-    return f'{path} is {brief(value)}'
+    return f'{path} is {quoted(value)}'
 
 
 def _mark(value: Any, package: str, met: set[int], left: list[int]) -> str:

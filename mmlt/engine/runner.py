@@ -16,8 +16,6 @@ from mmengine.model import is_model_wrapper
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
     latest_checkpoint,
-    load_weights,
-    plain,
     prune,
     read_elapsed,
     save_checkpoint,
@@ -26,11 +24,14 @@ from mmlt.engine.checkpoint import (
 )
 from mmlt.engine.compiled import CompiledForward, compile_options
 from mmlt.engine.console import say
-from mmlt.engine.fitting import misfit
+from mmlt.engine.fitting import by_current_names, misfit
 from mmlt.engine.hook_state import HookStates
+from mmlt.engine.mmengine_compat import log_into_work_dir, resume_is_due
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError, changed
+from mmlt.models.weights import load_weights
+from mmlt.plain import plain
 from mmlt.registry import RUNNERS
 
 ECHO = 5.0  # seconds within which a SIGTERM after another signal is taken for the same wish
@@ -93,12 +94,10 @@ class LongTailedRunner(ClearRunner):
 
     def build_logger(self, log_level: int | str = 'WARNING', log_file: str | None = None, **kwargs: Any) -> MMLogger:
         """MMEngine's logger, warnings only and without its folder a run: the run's own log is `train.log`."""
-        with suppress(OSError):  # another rank was quicker
-            Path(self._log_dir).rmdir()
-        self._log_dir = self.work_dir
-        return MMLogger.get_instance(self._experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
+        log_into_work_dir(self)
+        return MMLogger.get_instance(self.experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
 
-    def _log_env(self, env_cfg: dict) -> None:
+    def log_environment(self, env_cfg: dict) -> None:
         """The environment stands in results.json."""
 
     def get_hooks_info(self) -> str:
@@ -112,6 +111,11 @@ class LongTailedRunner(ClearRunner):
         top1 = metrics.get('accuracy/top1')
         if top1 is not None and top1 > max(before, default=float('-inf')):
             self._save('best.pth', epoch, 0, weights_only=True)
+
+    def _class_folders(self) -> dict[str, list]:
+        """What a list's numbers mean, where its paths tell: a test set of another numbering is known by it."""
+        folders = getattr(self.train_loop.dataloader.dataset, 'class_folders', None)
+        return dict(class_folders=folders) if any(folders or ()) else {}
 
     def content(self, epoch: int, step: int, weights_only: bool = False, own: dict | None = None) -> dict:
         """What a checkpoint holds after `epoch` whole epochs and `step` steps, in CPU memory.
@@ -134,6 +138,7 @@ class LongTailedRunner(ClearRunner):
                 precision=self.precision,
                 image_size=self.image_size,
                 history=self.history,
+                **self._class_folders(),
                 **self.identity,
             ),
         )
@@ -183,9 +188,8 @@ class LongTailedRunner(ClearRunner):
         """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh."""
         self.hook_states = HookStates(self.hooks, self.bare_model)
         self.watch.begin(self.bare_model.state_dict())
-        if not self._resume or self._has_loaded:
+        if not resume_is_due(self):
             return
-        self._has_loaded = True
         found = latest_checkpoint(self.work_dir, self._check)
         barrier()
         if is_main_process():
@@ -217,7 +221,10 @@ class LongTailedRunner(ClearRunner):
 
     def _check(self, path: Path, content: dict) -> None:
         """Refuse a checkpoint of this very run whose state does not fit it: a damaged one, for the one before it."""
-        if not self._other_run(content) and (wrong := misfit(self, content)):
+        if self._other_run(content):
+            return  # which ends the run
+        content.update(by_current_names(self.bare_model, content))
+        if wrong := misfit(self, content):
             raise UserError(f'the checkpoint {path} does not fit this run ({wrong}).')
 
     def _restore(self, path: Path, content: dict) -> None:
@@ -234,7 +241,7 @@ class LongTailedRunner(ClearRunner):
         self.train_loop.stop_training = content.get('stop_training', False)
         self.hook_states.load(content)
 
-    def _maybe_compile(self, target: str) -> None:
+    def compile_step(self, target: str) -> None:
         """In place of MMEngine's, which compiles the whole step: the forward pass and the losses alone."""
         options = compile_options(
             self.cfg.get('compile', 'auto'), self.max_iters, self.cfg.optim_wrapper.get('accumulative_counts', 1)
@@ -243,7 +250,7 @@ class LongTailedRunner(ClearRunner):
             return
         loader = self.train_loop.dataloader
         self.compiled = CompiledForward(
-            self.bare_model, options, loader.batch_size * (2 if loader.partner_sampler else 1)
+            self.bare_model, options, loader.batch_size
         )
         self.compiled.install()
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.optim import CosineAnnealingLR, LinearLR, MultiStepLR
 
-from mmlt.apis.config import load_config
+from mmlt.config.load import load_config
 
 
 def rates(config: str) -> list[float]:

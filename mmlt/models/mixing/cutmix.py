@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 from mmlt.models.mixing.base import Mixed, Mixing
 from mmlt.registry import MODELS
 

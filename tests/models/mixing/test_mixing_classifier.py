@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from mmlt.datasets.batch import PARTNER_KEY
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.engine.loader import PARTNER_KEY
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.mixing import Mixed
 from mmlt.registry import MODELS
