@@ -121,8 +121,9 @@ class Step:
     def label_loss(self, loss: Loss, logits: Tensor) -> Tensor:
         """A loss of labels, a scalar; of mixed images `weight * loss(target) + (1 - weight) * loss(partner_target)`.
 
-        With class weights `w` each label's loss is divided by the weights of its own labels:
-        `mean(weight * w_y * loss_y) / mean(w_y)` and the same of the partners are added, as by the authors of CMO and Remix.
+        With class weights `w` it is `mean(weight * w_y * loss_y) / mean(w_y)` plus the same of the partners, as the authors of
+        CMO and Remix have it: each label is weighted beside labels of its own kind. A loss that does not divide by the weights
+        (`Loss.divides_by_weights`) is not divided here either.
 
         Args:
             loss: the loss.
@@ -130,7 +131,7 @@ class Step:
         """
         counts, weights = self.prior.class_counts, self.prior.class_weights
         logits, target, shares = self.by_label(logits)
-        if shares is None or weights is None:
+        if shares is None or weights is None or not loss.divides_by_weights:
             return loss(logits, target, counts, weights, shares, self._loss_draw(loss))
         shares = shares / weights[target].view(2, -1).mean(1, keepdim=True).expand(-1, len(target) // 2).flatten()
         scale = (shares * weights[target]).sum() / (len(target) // 2)

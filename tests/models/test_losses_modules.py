@@ -111,9 +111,11 @@ def test_balanced_sigmoid_divides_the_counts_by_the_images(batch):
     loss = MODELS.build(dict(type='BalancedSigmoidLoss', num_images=50))
     assert isinstance(loss, BalancedSigmoidLoss)
     target = (torch.rand(6, 4, generator=torch.Generator().manual_seed(2)) < 0.3).long()
-    foreground, weights = target.any(dim=1), torch.tensor([1.0, 2.0, 0.5, 1.0])
-    expected = L.balanced_sigmoid_loss(batch[0], target, COUNTS / 50, foreground, weights)
-    torch.testing.assert_close(loss(batch[0], target, COUNTS, weights, foreground), expected)
+    weights = torch.tensor([1.0, 2.0, 0.5, 1.0])
+    expected = L.balanced_sigmoid_loss(batch[0], target, COUNTS / 50, None, weights)
+    torch.testing.assert_close(loss(batch[0], target, COUNTS, weights), expected)
+    with pytest.raises(ValueError, match='BalancedSigmoidLoss takes no sample_weights'):
+        loss(batch[0], target, COUNTS, weights, torch.ones(6))
 
 
 def test_seesaw_of_its_first_batch(batch):

@@ -107,9 +107,10 @@ def test_in_the_loop_it_follows_after_the_optimizer_alone(momentum, every, tmp_p
 
     def look(loop, batch):
         model = loop.runner.bare_model
-        query, key = ([w.detach().clone() for w in part.parameters()] for part in (model.backbone, model.terms[0].encoder_k.key[0]))
+        encoder = model.terms[0].encoder_k.key[0]
+        query, key = ([w.detach().clone() for w in part.parameters()] for part in (model.backbone, encoder))
         whole(loop, batch)
-        new_query, new_key = (list(part.parameters()) for part in (model.backbone, model.terms[0].encoder_k.key[0]))
+        new_query, new_key = (list(part.parameters()) for part in (model.backbone, encoder))
         moved = any(not torch.equal(a, b) for a, b in zip(query, new_query, strict=True))
         for old, new, followed in zip(key, new_key, new_query, strict=True):
             expected = momentum * old.double() + (1 - momentum) * followed.double() if moved else old.double()

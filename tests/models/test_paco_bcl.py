@@ -165,6 +165,9 @@ def test_bcl_needs_a_head_with_weights():
     class Weightless(nn.Module):
         num_classes = 4
 
+        def __init__(self, in_channels):
+            super().__init__()
+
     MODELS.register_module(name='WeightlessHead', module=Weightless, force=True)
     with pytest.raises(UserError, match='Weightless has none'):
         build('BCLClassifier', head=dict(type='WeightlessHead'))

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlt.errors import UserError
 from mmlt.batch import Batch
+from mmlt.errors import UserError
 from mmlt.models.terms import Collaboration, MomentumContrast, Outputs, step_of
-from mmlt.models.terms.experts import ClassConfidence
+from mmlt.models.terms.experts import ClassConfidence, true_class_confidence
 from mmlt.registry import MODELS
 
 COUNTS = [60, 20, 5, 2]
@@ -179,7 +179,7 @@ def test_class_confidence_is_a_running_mean_of_epochs():
         target = torch.tensor(target)
         label, distilled = (torch.randn(5, 2, 3, generator=generator) for _ in range(2))
         for part in (slice(0, 3), slice(3, 5)):  # two steps
-            confidence.hold(label[part], distilled[part], target[part])
+            confidence.hold(*(true_class_confidence(row[part], target[part]) for row in (label, distilled)), target[part])
             confidence.end_step()
         confidence.begin_epoch(epoch)  # told again after a resume
         for row, logits in enumerate((label, distilled)):
