@@ -10,9 +10,11 @@ from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.registry import DefaultScope
 
 from mmlt.analysis.report import REPORT_FILE, write_report
-from mmlt.analysis.results import evaluation, make_record, write_per_class_csv, write_results
+from mmlt.analysis.results import evaluation, make_record, read_results, write_per_class_csv, write_results
 from mmlt.apis.agreement import check_classes, check_input, places_of_classes, seen_size
 from mmlt.apis.inputs import check_inputs, class_folders, say_skipped, skipped
+from mmlt.apis.output import check_record
+from mmlt.apis.pictures import draw_finished, note_drawn
 from mmlt.config.outcome import hash_of
 from mmlt.config.warnings import double_correction
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint
@@ -78,13 +80,17 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         found = [stage.finished()]
         broadcast_object_list(found)
         if found[0]:
+            found[0].update(read_results(found[0]['folder']))  # all of it is what a record must be
             why = f'needed by {needed_by}' if needed_by else 'nothing to do'
             say(f'{stage.name}, seed {stage.seed}: finished before in {found[0]["folder"]} ({why})')
             if is_main_process():
                 ensure_report(Path(found[0]['folder']))
+                if not needed_by:
+                    draw_finished(stage.cfg, Path(found[0]['folder']))
             return found[0]
         if (needed_by or not resume) and checkpoints_of(stage.folder):
             check_folder(stage, needed_by)
+        check_record(stage.folder, stage.config_hash)
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')
         try:
@@ -138,6 +144,7 @@ def run_alone(
             write_per_class_csv(stage.folder / 'per_class.csv', metric.details['per_class'])
         write_results(stage.folder, record)  # from here on the run counts as finished
         write_report(stage.folder)
+        note_drawn(stage.cfg, stage.folder)
     minutes, rest = divmod(round(seconds), 60)
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
     runner.leave_if_asked()

@@ -16,12 +16,15 @@ def parse_options(options: list[str]) -> dict[str, Any]:
     """`['a.b=1', 'c=[1,2]']` to `{'a.b': 1, 'c': [1, 2]}`, values read as OpenMMLab's tools read them.
 
     Raises:
-        UserError: an option without `=`.
+        UserError: an option without `=`, or one key with two values.
     """
+    given: dict[str, str] = {}
     for option in options:
-        name, equals, _ = option.partition('=')
+        name, equals, value = option.partition('=')
         if not equals or not name:
             raise UserError(f'--cfg-options {option}: write it as KEY=VALUE.')
+        if given.setdefault(name, value) != value:
+            raise UserError(f'--cfg-options gives {name} twice, as {given[name]} and as {value}: give it once.')
     parsed = Namespace()
     DictAction([], 'options')(ArgumentParser(), parsed, options)
     return parsed.options

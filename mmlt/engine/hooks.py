@@ -154,8 +154,8 @@ def cut_scalars(path: Path, step: int, evaluated: bool) -> None:
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding='utf-8').splitlines():
-        with suppress(ValueError, KeyError, TypeError):
+    for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             scalars = json.loads(line)
             if scalars['step'] < step or (scalars['step'] == step and ('lr' in scalars or evaluated)):
                 kept.append(line + '\n')

@@ -79,13 +79,15 @@ class EpochTrainLoop(BaseLoop):
     def run(self) -> torch.nn.Module:
         """Train to the end; an evaluation that a resumed checkpoint still owes comes first."""
         self.runner.call_hook('before_train')
+        self.runner.hook_states.begin()
         if self.step == 0:
             self._evaluate_if_due()
-        while self.epoch < self.max_epochs and not self.stop_training:
+        while self.epoch < self.max_epochs and (self.step or not self.stop_training):  # an epoch under way is finished
             self.run_epoch()
             self._evaluate_if_due()
         last = Path(self.runner.work_dir) / f'epoch_{self.epoch}.pth'
-        if self.runner.agreed(not last.is_file()):  # a hook ended the run early, or the config has no checkpoints
+        # A hook ended the run early, after an evaluation of which the last checkpoint knows or not, or there is none.
+        if self.runner.agreed(self.stop_training or not last.is_file()):
             self.runner.save_run(self.epoch, 0)
         self.runner.call_hook('after_train')
         return self.runner.model

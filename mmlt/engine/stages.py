@@ -1,6 +1,7 @@
 """Prepared runs: a config, its data, its prerequisites, the hash of what it will give, the folder it lives in."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +25,29 @@ from mmlt.files import sha256_of
 from mmlt.models.backbones.pooling import feature_channels
 from mmlt.plain import plain
 from mmlt.registry import DATASETS, MODELS
+from mmlt.schema import problem, read_json
 
+# What a record must have to be looked at as that of a finished run.
+FINISHED = {
+    'finished': (bool,),
+    'config_hash': (str,),
+    'evaluated_epochs': [(int,)],
+    'checkpoint': {'file': (re.compile(r'epoch_\d+\.pth'),), 'sha256': (str,)},
+}
 _built: dict[str, Any] = {}
+
+
+def check_seeds(seeds: list[int]) -> None:
+    """Refuse seeds that are none, or that stand there twice, before anything is trained.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    for seed in seeds:
+        if not 0 <= seed < 2**63:
+            raise UserError(f'the seed must be at least 0 and below 2^63, not {seed}.')
+        if seeds.count(seed) > 1:
+            raise UserError(f'seed {seed} is named {seeds.count(seed)} times: give each seed once.')
 
 
 def shared_dataset(cfg: dict) -> Any:
@@ -103,8 +125,7 @@ class Stage:
     needed_by: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise UserError(f'the seed must be at least 0, not {self.seed}.')
+        check_seeds([self.seed])
         if not self.needed_by:
             forget_changeable()
         self.path = find_config(self.config)
@@ -217,11 +238,13 @@ class Stage:
             if not path.is_file():
                 continue
             try:
-                record = json.loads(path.read_text(encoding='utf-8'))
-                checkpoint = path.parent / record['checkpoint']['file']
-            except (ValueError, KeyError, TypeError):
+                record = read_json(path)
+            except (OSError, ValueError):
                 continue
-            if record.get('finished') and record.get('config_hash') == self.config_hash and checkpoint.is_file():
+            if problem(record, FINISHED) or not record['finished'] or not record['evaluated_epochs']:
+                continue  # somebody's file of that name, or the record of an evaluation; a run's own is whole or not there
+            checkpoint = path.parent / record['checkpoint']['file']
+            if record['config_hash'] == self.config_hash and checkpoint.is_file():
                 return {**record, 'folder': str(path.parent)}
         return None
 
