@@ -143,10 +143,10 @@ def test_classifiers_that_begin_as_a_plain_linear_layer(config):
     assert deviation_of_head(f'configs/{config}.py') == pytest.approx(math.sqrt(1 / (3 * 64)), rel=0.05)
 
 
-@pytest.mark.parametrize('config', ['ce/resnet32_cifar100lt', 'balanced_softmax/resnet32_cifar100lt', 'ecl/resnet32_cifar100lt'])
-def test_classifiers_that_begin_by_kaimings_distribution(config):
+@pytest.mark.parametrize('method', ['ce', 'balanced_softmax', 'ecl'])
+def test_classifiers_that_begin_by_kaimings_distribution(method):
     """Normal, of deviation sqrt(2 / 64)."""
-    assert deviation_of_head(f'configs/{config}.py') == pytest.approx(math.sqrt(2 / 64), rel=0.05)
+    assert deviation_of_head(f'configs/{method}/resnet32_cifar100lt.py') == pytest.approx(math.sqrt(2 / 64), rel=0.05)
 
 
 @pytest.mark.parametrize('method', ['paco', 'gpaco'])
