@@ -1,6 +1,7 @@
 """Training and testing from the command line: `tools/train.py` and `tools/test.py`, `mmlt-train` and `mmlt-test`."""
 
 import argparse
+import os
 import sys
 
 from mmlt.apis.adjustment import add_arguments, from_arguments, in_words
@@ -38,9 +39,16 @@ def train_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def first_rank() -> bool:
+    """Whether this process speaks for all ranks, by what launchers set, before torch is imported."""
+    return all(os.environ.get(name, '0') == '0' for name in ('RANK', 'SLURM_PROCID'))
+
+
 def train_main() -> None:
     """Train each seed and show the results."""
     args = train_arguments()
+    if first_rank():
+        print(f'reading {args.config}', flush=True)  # the imports below take seconds
     from mmlt.analysis.tables import comparison_tables
     from mmlt.apis.train import train
     from mmlt.config.overrides import parse_options

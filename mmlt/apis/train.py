@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from mmlt.config.warnings import double_correction
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
-from mmlt.engine.hooks import peak_memory_mb
+from mmlt.engine.hooks import accuracies, peak_memory_mb
 from mmlt.engine.lock import run_lock
 from mmlt.engine.mmengine_compat import set_loaders
 from mmlt.engine.runner import LongTailedRunner
@@ -147,8 +148,21 @@ def run_alone(
         note_drawn(stage.cfg, stage.folder)
     minutes, rest = divmod(round(seconds), 60)
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
+    say_figures(record)
     runner.leave_if_asked()
     return {**record, 'folder': str(stage.folder)}
+
+
+def say_figures(record: dict) -> None:
+    """What the person waited for: the last epoch's accuracies, under them those of the run's teachers and first stages."""
+    lines = [('after the last epoch' if record['last']['epoch'] == record['epochs'] else 'last', record['last']['metrics'])]
+    for role, needed in record['prerequisites'].items():
+        with suppress(UserError, OSError):
+            lines.append((role, read_results(Path(needed['run']) / 'results.json')['last']['metrics']))
+    width = max(len(name) for name, _ in lines)
+    for name, metrics in lines:
+        if shown := accuracies(metrics):
+            say(f'  {name:{width}}  {"  ".join(shown)}')
 
 
 def checkpoint_of(need: Need, launcher: str, needed_by: str) -> Path:

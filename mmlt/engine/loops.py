@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.dist import all_reduce_params, get_rank, get_world_size
+from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import BaseLoop
 
+from mmlt.engine.console import say
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.engine.mmengine_compat import is_val_loop
@@ -85,12 +87,22 @@ class EpochTrainLoop(BaseLoop):
         while self.epoch < self.max_epochs and (self.step or not self.stop_training):  # an epoch under way is finished
             self.run_epoch()
             self._evaluate_if_due()
+        if self.stop_training and self.epoch < self.max_epochs:
+            say(f'stopped after epoch {self.epoch} of {self.max_epochs}: {self._why()}')
+            if self.epoch not in self.runner.evaluated_epochs and self.runner.val_loop is not None:
+                self.runner.record_evaluation(self.epoch, self.runner.val_loop.run())
         last = Path(self.runner.work_dir) / f'epoch_{self.epoch}.pth'
         # A hook ended the run early, after an evaluation of which the last checkpoint knows or not, or there is none.
         if self.runner.agreed(self.stop_training or not last.is_file()):
             self.runner.save_run(self.epoch, 0)
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def _why(self) -> str:
+        """Which hook ended training, as far as hooks tell."""
+        stoppers = [hook for hook in self.runner.hooks if isinstance(hook, EarlyStoppingHook)]
+        told = [f'{hook.monitor} did not improve for {hook.patience} evaluations' for hook in stoppers]
+        return ' or '.join(told) or 'a hook ended it'
 
     def run_epoch(self) -> None:
         """One epoch, or what is left of it."""
