@@ -12,11 +12,11 @@ import torch
 from rich.table import Table
 
 from benchmarks.rival_train import WORKERS, RivalRun
-from mmlt.apis.stages import Stage
 from mmlt.apis.train import run_stage
 from mmlt.engine.console import console
 from mmlt.engine.device import device_name
 from mmlt.engine.lock import run_lock
+from mmlt.engine.stages import Stage
 from mmlt.files import atomic_write
 
 SHOWN = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few')

@@ -10,12 +10,13 @@ import torch
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 
-from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
 from mmlt.batch import Batch
 from mmlt.engine.device import autocast
 from mmlt.engine.hooks import peak_memory_mb
+from mmlt.engine.mmengine_compat import wrap_forward
 from mmlt.engine.runner import LongTailedRunner
+from mmlt.engine.stages import Stage
 from mmlt.registry import MODELS
 
 ENDLESS = 100_000  # epochs; the leg ends when nobody asks for more
@@ -45,7 +46,7 @@ class CommandHook(Hook):
 
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Wait for the first command, and time the parts of a step from now on."""
-        runner.bare_model._run_forward = self._timed(runner.bare_model._run_forward)
+        wrap_forward(runner.bare_model, self._timed)
         runner.optim_wrapper.update_params = self._timed(runner.optim_wrapper.update_params)
         self._obey()
 
@@ -57,7 +58,7 @@ class CommandHook(Hook):
             self.busy, self._images, self._start = 0.0, 0, time.perf_counter()
             return
         if self._left < self._steps:
-            self._images += len(data_batch.labels)
+            self._images += len(data_batch.targets)
         if self._left == 0:
             wait_for_device()
             seconds = time.perf_counter() - self._start
@@ -99,8 +100,8 @@ class Prepared:
         stage = Stage(config, 0, {**overrides, **endless}, precision, work_dir=Path(folder))
         self.precision = stage.cfg.precision
         self.runner: LongTailedRunner = build_runner(stage)
-        for role, needed in stage.prerequisites.items():
-            getattr(self.runner.bare_model, f'attach_{role}')(MODELS.build(needed.cfg.model))
+        for role, needs in stage.prerequisites.items():
+            self.runner.bare_model.attach(role, [MODELS.build(need.source.cfg.model) for need in needs])
 
     def peak_memory_mb(self) -> float:
         """Peak memory of this process."""
@@ -144,8 +145,7 @@ class BareLeg(Prepared):
                 keys = torch.arange(first, first + len(places), device=places.device) + epoch * 2**32
                 batch = Batch(self.images[places], self.labels[places], places, keys)
                 with autocast(self.precision):
-                    images = pipeline.normalise(pipeline.augment(batch))
-                    loss = sum(self.model.losses(images, batch.labels).values())
+                    loss = sum(self.model(*pipeline(batch, training=True), mode='loss').values())
                 loss.backward()
                 self.optimizer.step()
                 self.optimizer.zero_grad()

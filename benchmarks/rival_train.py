@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from benchmarks.rival import DEVICE, Pictures, ResNet, train_step, transform_of
-from mmlt.apis.stages import Stage
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, prune, save_checkpoint
+from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 from mmlt.evaluation.functional import classification_metrics
 from mmlt.registry import MODELS, PARAM_SCHEDULERS

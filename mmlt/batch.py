@@ -2,24 +2,28 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
-
-PARTNER_KEY = 2**31  # higher by this than an image's key is the key of its partner, where a loader gives partners
 
 
 class Batch(NamedTuple):
     """B images as tensors, all on one device.
 
     Attributes:
-        images: (B, C, H, W) uint8.
-        labels: (B,) int64, class of each image.
+        images: (B, C, H, W) uint8; after a preprocessor that gives V > 1 views, float (V, B, C, H, W).
+        targets: (B,) int64, class of each image; with several labels an image float (B, K), 1 for each of its classes.
         indices: (B,) int64, place of each image in its data set.
-        keys: (B,) int64, which draw this is: epoch * 2 ** 32 + place in the epoch's global order. Random augmentation
-            is a function of the seed and this key. With partners the batch is twice as long: the images, then the
-            partners, in the same order, with `PARTNER_KEY` added to their keys.
+        keys: (B,) int64, which draw this is, by epoch and place in the epoch's global order. Random augmentation is a
+            function of the seed and this key.
+        partners: a partner for each image, in the same order, with keys of its own; None where nothing asks for any.
     """
 
     images: Tensor
-    labels: Tensor
-    indices: Tensor
-    keys: Tensor
+    targets: Tensor
+    indices: Tensor | None
+    keys: Tensor | None
+    partners: 'Batch | None' = None
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> 'Batch':
+        """The batch on another device."""
+        return Batch(*(None if part is None else part.to(device, non_blocking=non_blocking) for part in self))

@@ -47,6 +47,7 @@ class Draw:
     """
 
     def __init__(self, seed: int, keys: Tensor) -> None:
+        self.seed = seed
         self._path = 0
         # Mixed before and after the seed comes in: neither neighbouring keys nor neighbouring seeds are related.
         self._state = _mix_words(_mix_words(keys + _signed(GAMMA)) + _signed(_mix(seed % WORD)))
@@ -54,6 +55,7 @@ class Draw:
     def at(self, position: int) -> 'Draw':
         """The draw of the transform at `position` in its list: streams of their own, for the same images. It nests."""
         draw = Draw.__new__(Draw)
+        draw.seed = self.seed
         draw._state = self._state
         draw._path = _mix((self._path + GAMMA * (position + 1)) % WORD)
         return draw

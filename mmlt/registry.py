@@ -31,15 +31,17 @@ class LazyRegistry(Registry):
     """
 
     def __init__(self, name: str, parent: Registry, locations: list[str], fallback: str | None = None) -> None:
-        super().__init__(name, parent=parent, scope='mmlt', locations=locations)
+        super().__init__(name, parent=parent, scope='mmlt')
+        self.locations = locations
+        self.complete = False
         self.fallback = fallback
 
     def import_from_location(self) -> None:
         """Import mmlt's own parts once; unlike MMEngine's, an import that fails says so with its own cause."""
-        if not self._imported:
-            for location in self._locations:
+        if not self.complete:
+            for location in self.locations:
                 importlib.import_module(location)
-            self._imported = True
+            self.complete = True
 
     def get(self, key: str) -> type | None:
         """The part registered as `key`.
@@ -93,8 +95,8 @@ class LazyRegistry(Registry):
 PARTS = {
     'MODELS': (
         'model',
-        ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.classifiers', 'mmlt.models.losses.modules']
-        + ['mmlt.models.preprocessor'],
+        ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
+        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor'],
         'mmpretrain.models',
     ),
     'DATASETS': ('dataset', ['mmlt.datasets'], 'mmpretrain.datasets'),

@@ -1,4 +1,4 @@
-"""MiSLAS stage 2, ResNet-32, CIFAR-100-LT, ratio 100; 10 epochs on the 200-epoch mixup run: a minute on a GPU."""
+"""MiSLAS stage 2, ResNet-32, CIFAR-100-LT, ratio 100; 10 epochs on the 200-epoch mixup run."""
 
 _base_ = [
     '../_base_/models/resnet32_cifar.py',

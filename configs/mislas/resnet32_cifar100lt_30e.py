@@ -1,4 +1,4 @@
-"""MiSLAS stage 2, ResNet-32, CIFAR-100-LT, ratio 100; 10 epochs on the 30-epoch mixup run: minutes on 2 cores."""
+"""MiSLAS stage 2, ResNet-32, CIFAR-100-LT, ratio 100; 10 epochs on the 30-epoch mixup run."""
 
 _base_ = [
     '../_base_/models/resnet32_cifar.py',

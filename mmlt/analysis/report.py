@@ -8,7 +8,7 @@ from typing import Any
 
 from mmlt.analysis.plots import per_class_png
 from mmlt.analysis.results import PER_CLASS_FILE, read_per_class_csv, read_results
-from mmlt.analysis.tables import ABSENT, GROUPS, format_duration
+from mmlt.analysis.rows import ABSENT, GROUPS, format_duration
 from mmlt.files import atomic_write
 
 REPORT_FILE = 'report.html'

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import math
+import platform
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ SCHEMA = 1
 RESULTS_FILE = 'results.json'
 PER_CLASS_FILE = 'per_class.csv'
 PER_CLASS_COLUMNS = ('class', 'name', 'train_images', 'group', 'test_images', 'accuracy')
+
+PACKAGES = ('mmengine', 'numpy', 'torch', 'torchvision')  # whose versions a record names
 
 NUMBER = (int, float)
 EVALUATION = {'epoch': (int, None), 'selected_on': (str, None), 'metrics': {str: NUMBER}}
@@ -48,6 +52,90 @@ RECORD: dict = {
     'prerequisites': {str: {'run': (str,), 'checkpoint_sha256': (str,)}},
 }
 SELECTED_ON = ('test', 'holdout', None)
+
+
+def evaluation(epoch: int | None, metrics: Mapping[str, float], selected_on: str | None = None) -> dict[str, Any]:
+    """One of a record's evaluations, `last` or `best`.
+
+    Args:
+        epoch: after which it was made, from 1; None where nobody knows.
+        metrics: by name, accuracies in percent.
+        selected_on: `test` or `holdout`, by which this epoch was chosen; None for one that was not chosen.
+    """
+    return dict(epoch=epoch, selected_on=selected_on, metrics=dict(metrics))
+
+
+def make_record(
+    *,
+    config: str,
+    config_hash: str,
+    overrides: Mapping[str, Any],
+    seed: int | None,
+    precision: str,
+    device: str,
+    world_size: int,
+    seconds: float,
+    images: int,
+    data: Mapping[str, Any],
+    epochs: int | None,
+    finished: bool,
+    shot_groups: Mapping[str, Any],
+    last: Mapping[str, Any],
+    best: Mapping[str, Any],
+    evaluated_epochs: Sequence[int],
+    prerequisites: Mapping[str, Mapping[str, str]],
+    checkpoint: Mapping[str, Any],
+    **more: Any,
+) -> dict[str, Any]:
+    """The record of a run, or of an evaluation.
+
+    Args:
+        config: name of the config.
+        config_hash: of the run's outcome; empty where it is not known.
+        overrides: of the config, by name.
+        seed: the training seed.
+        precision: `fp32` or `bf16`.
+        device: in words.
+        world_size: number of ranks.
+        seconds: that the run, or the evaluation, took.
+        images: trained on, or evaluated, in these seconds.
+        data: fingerprint of the training data.
+        epochs: that were trained.
+        finished: whether the run is.
+        shot_groups: `convention`, and the number of classes in each group; empty where there are none.
+        last: the evaluation after the last epoch, see `evaluation`.
+        best: the evaluation of the best epoch.
+        evaluated_epochs: from 1.
+        prerequisites: `run` and `checkpoint_sha256` by role.
+        checkpoint: `file`, `sha256`.
+        more: what this kind of record has besides.
+
+    Returns:
+        What `write_results` takes.
+    """
+    return dict(
+        schema=SCHEMA,
+        config=config,
+        config_hash=config_hash,
+        overrides={name: str(value) for name, value in overrides.items()},
+        seed=seed,
+        precision=precision,
+        finished=finished,
+        wall_seconds=round(seconds, 1),
+        images_per_s=round(images / seconds, 1),
+        device=device,
+        world_size=world_size,
+        versions={**{name: version(name) for name in PACKAGES}, 'python': platform.python_version()},
+        data=dict(data),
+        epochs=epochs,
+        shot_groups=dict(shot_groups),
+        last=dict(last),
+        best=dict(best),
+        evaluated_epochs=list(evaluated_epochs),
+        prerequisites=dict(prerequisites),
+        checkpoint=dict(checkpoint),
+        **more,
+    )
 
 
 def write_results(folder: str | Path, record: Mapping[str, Any]) -> Path:

@@ -6,12 +6,13 @@ from typing import Any
 
 from mmlt.analysis.methods import GOES_ON_FROM, correction_in_name, names_in
 from mmlt.analysis.results import json_text, read_results
-from mmlt.analysis.tables import render_table, unsourced_figures
+from mmlt.analysis.tables import render_summary, render_table, unsourced_figures
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
 
 METHOD_MARKER = 'results'
 SUMMARY_MARKER = 'results-summary'
+PAGE = Path('docs', 'results.md')  # all results, in full
 PATTERN = 'results*.json'  # results.json of a run; results_<correction>.json of an evaluation beside it
 
 
@@ -98,7 +99,7 @@ def load_stored(root: str | Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def expected_readmes(root: str | Path) -> dict[Path, str]:
-    """What every README with markers should say: `configs/*/README.md`, and the top one for the summary.
+    """What every page with markers should say: `configs/*/README.md`, the top README for the summary, `docs/results.md`.
 
     Raises:
         UserError: a method has results but no README with markers, markers are broken, or a stored result is not valid.
@@ -128,10 +129,9 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
                 f'{method} has stored results but {path} has no place for them: add the lines '
                 f'{_begin(METHOD_MARKER)} and {_end(METHOD_MARKER)}.'
             )
-    if top.is_file():
-        text = replace_block(top, SUMMARY_MARKER, render_table(stored, names=names))
-        if text is not None:
-            expected[top] = text
+    for path, text in ((top, render_summary(stored, names=names)), (root / PAGE, render_table(stored, 'docs', names))):
+        if path.is_file() and (new := replace_block(path, SUMMARY_MARKER, text)) is not None:
+            expected[path] = new
     return expected
 
 
@@ -150,7 +150,7 @@ def check(root: str | Path) -> None:
     stale = [path.relative_to(root) for path, text in expected_readmes(root).items() if _read(path) != text]
     if stale:
         raise UserError(f'{_listed(stale)} out of date with the stored results: run python tools/results_table.py.')
-    for path in [root / 'README.md', *sorted((root / 'configs').glob('*/README.md'))]:
+    for path in [root / 'README.md', root / PAGE, *sorted((root / 'configs').glob('*/README.md'))]:
         if path.is_file():
             lines = unsourced_figures(_outside(path))
             if lines:

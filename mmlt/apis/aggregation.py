@@ -9,8 +9,7 @@ from torch import Tensor
 from mmlt.datasets.transforms.base import apply_transforms
 from mmlt.draw import Draw
 from mmlt.engine.device import autocast
-from mmlt.engine.loader import BatchLoader
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.evaluation.posthoc.aggregation import Aggregation, learn_weights, strong_augmentation
@@ -74,7 +73,7 @@ def two_views(runner: LongTailedRunner, batch, seed: int) -> Tensor:  # noqa: AN
     draws = [Draw(seed, batch.keys).at(view) for view in (1, 2)]
     views = [apply_transforms(images, strong_augmentation(images.shape[-1]), draw) for draw in draws]
     with autocast(runner.precision):
-        logits = model.expert_outputs(preprocessor.normalise(torch.cat(views))).logits
+        logits = model.network(preprocessor.normalise(torch.cat(views))).logits
     return logits.float().unflatten(0, (2, -1))
 
 

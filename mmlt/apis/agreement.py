@@ -85,6 +85,35 @@ def _other_classes(tested_on: str, trained_on: str, what: str) -> UserError:
     )
 
 
+def places_of_classes(
+    wanted: Sequence[str | int] | None, its: Sequence[str] | None, classes: Sequence[str], source: object
+) -> list[int] | None:
+    """The place among `classes` of each class that a finished model knows.
+
+    Args:
+        wanted: what the config says: names or places, in the order of the model's classes; None where it says nothing.
+        its: names of the model's classes; None where it does not tell.
+        classes: names of the classes of this run.
+        source: the model's checkpoint, for the message.
+
+    Returns:
+        A list of places, or None where the classes are the same in the same order, or nothing tells.
+
+    Raises:
+        UserError: a class that this run does not have, or twice the same.
+    """
+    names = [str(name) for name in classes]
+    if wanted is None and (its is None or list(map(str, its)) == names or not set(map(str, its)) <= set(names)):
+        return None
+    places = []
+    for name in its if wanted is None else wanted:
+        place = name if isinstance(name, int) else (names.index(name) if name in names else -1)
+        if not 0 <= place < len(names) or place in places:
+            raise UserError(f'this run has no class {name!r}, or has it once, as {source} should know it: correct `classes`.')
+        places.append(place)
+    return places
+
+
 def check_counts(classes: Sequence[str], class_counts: Sequence[int]) -> None:
     """Refuse a training set with a class that nothing can be learned of.
 

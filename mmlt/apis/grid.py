@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from mmlt.analysis.tables import comparison_table
-from mmlt.apis.stages import Stage
 from mmlt.config.find import find_config
 from mmlt.config.overrides import parse_options
 from mmlt.engine.console import console, say
+from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 
 

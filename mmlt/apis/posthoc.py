@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
 from mmlt.engine.device import autocast
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import build_loader
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.evaluation import posthoc
@@ -88,7 +88,7 @@ def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:
         batch = model.data_preprocessor(data, False)
         with autocast(runner.precision):
             features, logits = model.outputs(batch.images)
-        parts.append((features.float(), logits.float(), batch.labels))
+        parts.append((features.float(), logits.float(), batch.targets))
     features, logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     return features, logits, labels
 

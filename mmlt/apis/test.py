@@ -1,14 +1,12 @@
 """Evaluate a checkpoint on a config's test set."""
 
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import get_world_size, is_main_process
 
-from mmlt.analysis.results import write_per_class_csv
+from mmlt.analysis.results import evaluation, make_record, write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
 from mmlt.apis.agreement import check_classes
@@ -81,7 +79,7 @@ def test(
             f'{checkpoint} was trained on {classes} classes and {path.name} has {runner.bare_model.num_classes}: '
             'use the config it was trained with.'
         )
-    load_weights(runner.bare_model, content['state_dict'], checkpoint)
+    load_weights(runner.bare_model, runner.bare_model.current_names(content['state_dict']), checkpoint)
     tested = runner.test_loop.dataloader.dataset
     names = tested.metainfo.get('classes')
     check_classes(
@@ -100,25 +98,23 @@ def test(
     details = runner.test_loop.evaluator.metrics[0].details
     dataset = runner.test_loop.dataloader.dataset
     sha256 = sha256_of(checkpoint)
-    record = dict(
-        schema=1,
+    record = make_record(
         config=config_name(path),
         **_origin(meta),
-        checkpoint=dict(file=str(checkpoint), sha256=sha256, epoch=meta.get('epoch')),
-        prerequisites=dict(model=dict(run=str(Path(checkpoint).parent), checkpoint_sha256=sha256)),
-        overrides={name: str(value) for name, value in (overrides or {}).items()},
-        test_data=dataset.fingerprint(),
+        overrides=overrides or {},
         **({'skipped': left} if (left := skipped({'test': dataset})) else {}),
         precision=cfg.precision,
         device=device_name(),
         world_size=get_world_size(),
-        wall_seconds=round(seconds, 1),
-        images_per_s=round(len(dataset) / seconds, 1),
-        versions={**{name: version(name) for name in ('mmengine', 'numpy', 'torch')}, 'python': platform.python_version()},
+        seconds=seconds,
+        images=len(dataset),
         shot_groups=details['shot_groups'],
-        last=dict(epoch=meta.get('epoch'), selected_on=None, metrics=metrics),
-        best=dict(epoch=None, selected_on=None, metrics={}),
+        last=evaluation(meta.get('epoch'), metrics),
+        best=evaluation(None, {}),
         evaluated_epochs=[],
+        prerequisites=dict(model=dict(run=str(Path(checkpoint).parent), checkpoint_sha256=sha256)),
+        checkpoint=dict(file=str(checkpoint), sha256=sha256, epoch=meta.get('epoch')),
+        test_data=dataset.fingerprint(),
         metrics=metrics,
         per_class=details['per_class'],
         note=fallback,

@@ -1,9 +1,7 @@
 """Train a config and whatever it needs."""
 
-import platform
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,9 @@ from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.registry import DefaultScope
 
 from mmlt.analysis.report import REPORT_FILE, write_report
-from mmlt.analysis.results import write_per_class_csv, write_results
-from mmlt.apis.agreement import check_classes, check_input, seen_size
+from mmlt.analysis.results import evaluation, make_record, write_per_class_csv, write_results
+from mmlt.apis.agreement import check_classes, check_input, places_of_classes, seen_size
 from mmlt.apis.inputs import check_inputs, class_folders, say_skipped, skipped
-from mmlt.apis.stages import Stage, check_folder
 from mmlt.config.outcome import hash_of
 from mmlt.config.warnings import double_correction
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint
@@ -23,14 +20,14 @@ from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
 from mmlt.engine.hooks import peak_memory_mb
 from mmlt.engine.lock import run_lock
+from mmlt.engine.mmengine_compat import set_loaders
 from mmlt.engine.runner import LongTailedRunner
+from mmlt.engine.stages import Need, Stage, check_folder, one_or_all
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
 from mmlt.models.classifiers import LongTailedClassifier
 from mmlt.models.weights import load_weights
 from mmlt.registry import MODELS
-
-PACKAGES = ('mmengine', 'numpy', 'torch', 'torchvision')
 
 
 def train(
@@ -74,13 +71,9 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         needed_by: name of the run this one is a prerequisite of: it is then resumed, and waited for, by itself.
     """
     check_inputs(stage.loader.dataset, stage.val_loader.dataset)  # before hours of a teacher
-    teachers = {}
-    for role, needed in stage.prerequisites.items():
-        if isinstance(needed, Stage):
-            result = run_stage(needed, resume=True, launcher=launcher, needed_by=stage.name)
-            teachers[role] = Path(result['folder']) / result['checkpoint']['file']
-        else:
-            teachers[role] = needed
+    finished = {}
+    for role, needs in stage.prerequisites.items():
+        finished[role] = [checkpoint_of(need, launcher, stage.name) for need in needs]
     with run_lock(stage.folder, wait=needed_by is not None):
         found = [stage.finished()]
         broadcast_object_list(found)
@@ -95,7 +88,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')
         try:
-            return run_alone(stage, outcome, teachers, resume, launcher, needed_by)
+            return run_alone(stage, outcome, finished, resume, launcher, needed_by)
         finally:
             set_log_file(before)
 
@@ -103,7 +96,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
 def run_alone(
     stage: Stage,
     outcome: dict,
-    teachers: dict[str, Path],
+    finished: dict[str, list[Path]],
     resume: bool,
     launcher: str,
     needed_by: str | None = None,
@@ -111,13 +104,18 @@ def run_alone(
     """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
     runner = build_runner(stage, resume, launcher)
     runner.image_size = seen_size(runner.bare_model, stage.loader.dataset)
-    prerequisites = {}
-    for role, path in teachers.items():
-        attach(runner.bare_model, role, path, runner.image_size, stage.loader.dataset)
-        prerequisites[role] = dict(run=str(path.parent), checkpoint_sha256=sha256_of(path))
+    prerequisites, teachers = {}, {}
+    for role, paths in finished.items():
+        pairs = list(zip(stage.prerequisites[role], paths, strict=True))
+        attach(runner.bare_model, role, pairs, stage.loader.dataset, runner.image_size)
+        sums = [sha256_of(path) for path in paths]
+        teachers[role] = one_or_all(sums, role in stage.several)
+        for place, (path, one) in enumerate(zip(paths, sums, strict=True)):
+            name = f'{role}.{place}' if role in stage.several else role
+            prerequisites[name] = dict(run=str(path.parent), checkpoint_sha256=one)
     runner.identity = dict(
         outcome=outcome,
-        teachers={role: item['checkpoint_sha256'] for role, item in prerequisites.items()},
+        teachers=teachers,
         config=stage.name,
         config_hash=stage.config_hash,
     )
@@ -146,6 +144,14 @@ def run_alone(
     return {**record, 'folder': str(stage.folder)}
 
 
+def checkpoint_of(need: Need, launcher: str, needed_by: str) -> Path:
+    """The checkpoint of a prerequisite, which is trained first if it is not there yet."""
+    if not isinstance(need.source, Stage):
+        return need.source
+    result = run_stage(need.source, resume=True, launcher=launcher, needed_by=needed_by)
+    return Path(result['folder']) / result['checkpoint']['file']
+
+
 def ensure_report(folder: Path) -> None:
     """Write a finished run's page; a run killed just before it is given one when it is next asked for."""
     if not (folder / REPORT_FILE).is_file():
@@ -172,8 +178,7 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
     runner = LongTailedRunner.from_cfg(cfg)
-    runner._train_dataloader = stage.loader
-    runner._val_dataloader = stage.val_loader
+    set_loaders(runner, stage.loader, stage.val_loader)
     return runner
 
 
@@ -185,7 +190,7 @@ def load_classifier(path: str | Path) -> LongTailedClassifier:
 def classifier_of(content: dict, path: str | Path) -> LongTailedClassifier:
     """See `load_classifier`; `content` is that of the checkpoint `path`."""
     model = build_stored(content['meta'].get('model'), path)
-    load_weights(model, content['state_dict'], path)
+    load_weights(model, model.current_names(content['state_dict']), path)
     model.refresh_class_counts()
     return model
 
@@ -234,33 +239,40 @@ def harmless(node: Any) -> Any:
 
 
 def attach(
-    model: LongTailedClassifier, role: str, path: Path, image_size: list[int] | None = None, dataset: Any = None
+    model: LongTailedClassifier,
+    role: str,
+    needs: list[tuple[Need, Path]],
+    dataset: Any,
+    image_size: list[int] | None = None,
 ) -> None:
-    """Give a model its prerequisite: a method takes role `x` with its method `attach_x`.
+    """Give a model its prerequisites of one role (`LongTailedClassifier.attach`).
 
     Args:
         model: the model.
-        role: of the prerequisite.
-        path: its checkpoint.
+        role: of the prerequisites.
+        needs: each prerequisite and its checkpoint.
+        dataset: that the model is trained on: a teacher's outputs must mean its classes.
         image_size: height and width of the images that the model is trained on, where known.
-        dataset: that the model is trained on, where known: a teacher's outputs must mean its classes.
 
     Raises:
-        UserError: the method knows no such role, or the checkpoint does not fit.
+        UserError: the method knows no such role, or a checkpoint does not fit.
     """
-    taker = getattr(model, f'attach_{role}', None)
-    if taker is None:
-        raise UserError(f'{type(model).__name__} takes no prerequisite called {role!r}: correct the config.')
-    content = load_checkpoint(path)
-    other = classifier_of(content, path)
-    taker(other)
-    meta = content['meta']
-    if dataset is not None and role.startswith('teacher') and meta.get('classes'):
-        check_classes(
-            meta['classes'], dataset.metainfo['classes'], f'the {role} {path}', meta.get('class_folders'),
-            class_folders(dataset), 'the training set',
-        )  # fmt: skip
-    check_input(model, other, role, (image_size, meta.get('image_size')))
+    others, places = [], []
+    names = dataset.metainfo['classes']
+    for need, path in needs:
+        content = load_checkpoint(path)
+        meta = content['meta']
+        others.append(classifier_of(content, path))
+        places.append(places_of_classes(need.classes, meta.get('classes'), names, path))
+        if role.startswith('teacher') and places[-1] is None and meta.get('classes'):
+            check_classes(
+                meta['classes'], names, f'the {role} {path}', meta.get('class_folders'), class_folders(dataset),
+                'the training set',
+            )  # fmt: skip
+        check_input(model, others[-1], role, (image_size, meta.get('image_size')))
+    if role == 'init':
+        return model.begin_with(others, needs[0][0].parts)
+    model.attach(role, others, places)
 
 
 def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:
@@ -272,28 +284,26 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
     epochs = runner.epoch  # fewer than planned where a hook ended the run
     checkpoint = f'epoch_{epochs}.pth'
     dataset = stage.loader.dataset
-    return dict(
-        schema=1,
+    return make_record(
         config=stage.name,
         config_hash=hash_of(stage.outcome),
-        overrides={name: str(value) for name, value in stage.overrides.items()},
+        overrides=stage.overrides,
         seed=stage.seed,
         precision=stage.cfg.precision,
-        route=runner.route,
-        finished=True,
-        wall_seconds=round(seconds, 1),
-        images_per_s=round(epochs * len(dataset.labels) / seconds, 1),
-        peak_memory_mb=round(peak_memory_mb()),
         device=device_name(),
         world_size=get_world_size(),
-        versions={**{name: version(name) for name in PACKAGES}, 'python': platform.python_version()},
+        seconds=seconds,
+        images=epochs * len(dataset.labels),
         data=dataset.fingerprint(),
         **({'skipped': left} if (left := skipped(dict(training=dataset, test=stage.val_loader.dataset))) else {}),
         epochs=epochs,
+        finished=True,
         shot_groups=details.get('shot_groups', {}),
-        last=dict(epoch=last['epoch'], selected_on=None, metrics=last['metrics']),
-        best=dict(epoch=best['epoch'], selected_on=selected_on, metrics=best['metrics']),
+        last=evaluation(last['epoch'], last['metrics']),
+        best=evaluation(best['epoch'], best['metrics'], selected_on),
         evaluated_epochs=runner.evaluated_epochs,
         prerequisites=prerequisites,
         checkpoint=dict(file=checkpoint, sha256=sha256_of(stage.folder / checkpoint)),
+        route=runner.route,
+        peak_memory_mb=round(peak_memory_mb()),
     )

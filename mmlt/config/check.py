@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmlt import registry
+from mmlt.arguments import number
 from mmlt.errors import UserError
 
 KNOWN_KEYS = {
@@ -66,7 +67,7 @@ TABLES = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 't
 TABLES += ('test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'default_hooks', 'prerequisites', 'env_cfg')
 # What loaders and prerequisites are made of; no type stands in them, so nothing else would notice a wrong name.
 LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'partner_sampler', 'num_workers', 'drop_last'}
-PREREQUISITE_KEYS = {'config', 'checkpoint'}
+PREREQUISITE_KEYS = {'config', 'checkpoint', 'classes', 'parts', 'seed_offset'}
 INNER_TABLES = {
     'train_dataloader': ('dataset',),
     'val_dataloader': ('dataset',),
@@ -114,13 +115,30 @@ def check_shape(cfg: dict) -> None:
         if key.endswith('_dataloader') and value:
             refuse_others(key, value, LOADER_KEYS)
             for name, least in (('batch_size', 1), ('num_workers', 0)):
-                number = value.get(name, least)
-                if type(number) is not int or number < least:
-                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {number!r}.')
-    for role, needed in (cfg.get('prerequisites') or {}).items():
+                given = value.get(name, least)
+                if type(given) is not int or given < least:
+                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {given!r}.')
+    for role, needed in prerequisites_of(cfg):
         if not isinstance(needed, dict) or not any(isinstance(needed.get(key), str) for key in ('config', 'checkpoint')):
             raise UserError(f'prerequisites.{role} must name a config or a checkpoint, not {needed!r}.')
         refuse_others(f'prerequisites.{role}', needed, PREREQUISITE_KEYS)
+        number(f'prerequisites.{role}', 'seed_offset', needed.get('seed_offset', 0), least=0, whole=True)
+        for name in ('classes', 'parts'):
+            if not isinstance(needed.get(name, []), (list, tuple)):
+                raise UserError(f'prerequisites.{role}.{name} must be a list, not {needed[name]!r}.')
+
+
+def prerequisites_of(cfg: dict) -> list[tuple[str, Any]]:
+    """Each prerequisite with its place: `teacher`, or `teacher.0` and so on where a role has several."""
+    found = []
+    for role, needed in (cfg.get('prerequisites') or {}).items():
+        if not isinstance(needed, (list, tuple)):
+            found.append((role, needed))
+            continue
+        if not needed:
+            raise UserError(f'prerequisites.{role} is an empty list: name a config or a checkpoint, or leave it out.')
+        found += [(f'{role}.{place}', one) for place, one in enumerate(needed)]
+    return found
 
 
 def refuse_others(path: str, given: dict, known: set[str]) -> None:
@@ -137,14 +155,23 @@ def refuse_others(path: str, given: dict, known: set[str]) -> None:
 
 
 def arguments_of(part: Callable) -> set[str] | None:
-    """Names of the arguments that a part takes; None where it takes any, or nobody knows."""
-    try:
-        parameters = inspect.signature(part).parameters
-    except (TypeError, ValueError):
-        return None
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return None
-    return set(parameters) - {'self'}
+    """Names of the arguments that a part takes; None where it takes any, or nobody knows.
+
+    What a class takes as `**others` its base takes: the bases' arguments are added, up to one that lists all of its own,
+    but for those that the class settles itself (its attribute `settled`).
+    """
+    constructors = [base.__init__ for base in part.__mro__ if '__init__' in vars(base)] if isinstance(part, type) else [part]
+    names: set[str] = set()
+    for constructor in constructors:
+        try:
+            parameters = inspect.signature(constructor).parameters
+        except (TypeError, ValueError):
+            return None
+        others = {name for name, parameter in parameters.items() if parameter.kind is parameter.VAR_KEYWORD}
+        names |= set(parameters) - others
+        if not others:
+            return names - {'self'} - set(getattr(part, 'settled', ()))
+    return None
 
 
 def parts_with(kind: str, argument: str) -> list[str]:

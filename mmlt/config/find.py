@@ -1,9 +1,10 @@
 """Where configs are, and what they are called."""
 
+import ast
 import difflib
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine import fileio
 
 from mmlt.errors import UserError
 
@@ -42,10 +43,21 @@ def find_beside(path: Path, config: str) -> Path:
     def seen_from(file: Path) -> Path | None:
         if (local := file.parent / config).is_file():
             return local.resolve()
-        bases = (Path(Config._get_cfg_path(base, str(file))[0]) for base in Config._get_base_files(str(file)))
-        return next((found for base in bases if (found := seen_from(base))), None)
+        return next((found for base in bases_of(file) if (found := seen_from(base))), None)
 
     return seen_from(path) or find_config(config)
+
+
+def bases_of(path: Path) -> list[Path]:
+    """The files that a config names in `_base_`, without those of other packages (`mmpretrain::...`)."""
+    if path.suffix != '.py':
+        named = fileio.load(path).get('_base_', [])
+    else:
+        lines = ast.parse(path.read_text(encoding='utf-8')).body
+        assigned = (line for line in lines if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == '_base_')
+        line = next(assigned, None)
+        named = eval(compile(ast.Expression(line.value), str(path), 'eval')) if line else []  # as MMEngine reads it
+    return [path.parent / base for base in ([named] if isinstance(named, str) else named) if '::' not in base]
 
 
 def config_name(path: Path) -> str:

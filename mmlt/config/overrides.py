@@ -1,6 +1,7 @@
 """Overrides of a config: `a.b=value` on a command line, read and held against the config."""
 
 import difflib
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -17,13 +18,13 @@ def parse_options(options: list[str]) -> dict[str, Any]:
     Raises:
         UserError: an option without `=`.
     """
-    parsed = {}
     for option in options:
-        name, equals, value = option.partition('=')
+        name, equals, _ = option.partition('=')
         if not equals or not name:
             raise UserError(f'--cfg-options {option}: write it as KEY=VALUE.')
-        parsed[name] = DictAction._parse_iterable(value)
-    return parsed
+    parsed = Namespace()
+    DictAction([], 'options')(ArgumentParser(), parsed, options)
+    return parsed.options
 
 
 def check_override(cfg: Config, name: str) -> None:
@@ -57,7 +58,7 @@ def check_override(cfg: Config, name: str) -> None:
                 known |= KNOWN_KEYS
             elif keys[0].endswith('_dataloader') and depth == 1:
                 known |= LOADER_KEYS
-            elif keys[0] == 'prerequisites' and depth == 2:
+            elif keys[0] == 'prerequisites' and depth in (2, 3):
                 known |= PREREQUISITE_KEYS
             if key in known and depth == len(keys) - 1:
                 return

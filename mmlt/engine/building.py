@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mmengine.runner import Runner
-
+from mmlt.engine.mmengine_compat import OpenRunner
 from mmlt.errors import UserError, reason
 
 
@@ -36,13 +35,13 @@ def initial_weights(node: Any) -> list[str]:
     return own + [name for item in node.values() for name in initial_weights(item)]
 
 
-class ClearRunner(Runner):
+class ClearRunner(OpenRunner):
     """MMEngine's Runner, whose building methods name the part of the config that they could not build."""
 
-    def _init_model_weights(self) -> None:
-        """See `Runner._init_model_weights`; MMEngine reads the files, tensors and plain data alone."""
+    def init_model_weights(self) -> None:
+        """See `OpenRunner`; MMEngine reads the files, tensors and plain data alone."""
         try:
-            super()._init_model_weights()
+            super().init_model_weights()
         except UserError:
             raise
         except Exception as error:  # a file that is not there, damaged, or holds more than plain data

@@ -11,42 +11,11 @@ from mmengine.dist import all_reduce_params, get_rank, get_world_size
 from mmengine.runner import BaseLoop
 
 from mmlt.engine.device import autocast
-from mmlt.engine.loader import BatchLoader
+from mmlt.engine.loader import BatchLoader, build_loader
+from mmlt.engine.mmengine_compat import is_val_loop
 from mmlt.engine.state import statistics_of
 from mmlt.errors import UserError
-from mmlt.registry import DATA_SAMPLERS, DATASETS, LOOPS
-
-
-def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False) -> BatchLoader:
-    """Build a `BatchLoader` from a config of `batch_size`, `dataset`, and what else the loader takes, or does without.
-
-    Args:
-        cfg: the config, or a loader, which is given back.
-        seed: of the sampler.
-        training: shuffle where the config names no sampler.
-    """
-    if isinstance(cfg, BatchLoader):
-        return cfg
-    cfg = dict(cfg)
-    dataset = cfg['dataset']
-    if isinstance(dataset, dict):
-        dataset = DATASETS.build(dataset)
-    sampler = cfg.get('sampler') or dict(type='ShuffleSampler' if training else 'SequentialSampler')
-    sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
-    partner_sampler = cfg.get('partner_sampler')
-    if partner_sampler:
-        # A seed of its own: the partners must not follow the images' own draws.
-        own_seed = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
-        defaults = dict(dataset=dataset, seed=own_seed, num_samples=sampler.num_samples)
-        partner_sampler = DATA_SAMPLERS.build(partner_sampler, default_args=defaults)
-    return BatchLoader(
-        dataset,
-        sampler,
-        cfg['batch_size'],
-        cfg.get('num_workers', 0),
-        cfg.get('drop_last', False),
-        partner_sampler,
-    )
+from mmlt.registry import LOOPS
 
 
 def is_due(epoch: int, max_epochs: int, interval: int, last: float) -> bool:
@@ -144,7 +113,7 @@ class EpochTrainLoop(BaseLoop):
         random.seed(seed)
         runner.call_hook('before_train_iter', batch_idx=self.step, data_batch=batch)
         outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
-        runner.bare_model.after_step(updated=runner.optim_wrapper.should_update())
+        runner.bare_model.end_step(updated=runner.optim_wrapper.should_update())
         runner.watch.add(outputs, self.iter)
         runner.call_hook('after_train_iter', batch_idx=self.step, data_batch=batch, outputs=outputs)
         self.step += 1
@@ -181,7 +150,7 @@ class EvalLoop(BaseLoop):
             The metrics by name.
         """
         runner = self.runner
-        kind = 'val' if self is runner._val_loop else 'test'
+        kind = 'val' if is_val_loop(runner, self) else 'test'
         runner.call_hook(f'before_{kind}')
         runner.call_hook(f'before_{kind}_epoch')
         dataset = self.dataloader.dataset

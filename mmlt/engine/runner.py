@@ -24,6 +24,7 @@ from mmlt.engine.checkpoint import (
 )
 from mmlt.engine.compiled import CompiledForward, compile_options
 from mmlt.engine.console import say
+from mmlt.engine.mmengine_compat import log_into_work_dir, resume_is_due
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError, changed
@@ -91,12 +92,10 @@ class LongTailedRunner(ClearRunner):
 
     def build_logger(self, log_level: int | str = 'WARNING', log_file: str | None = None, **kwargs: Any) -> MMLogger:
         """MMEngine's logger, warnings only and without its folder a run: the run's own log is `train.log`."""
-        with suppress(OSError):  # another rank was quicker
-            Path(self._log_dir).rmdir()
-        self._log_dir = self.work_dir
-        return MMLogger.get_instance(self._experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
+        log_into_work_dir(self)
+        return MMLogger.get_instance(self.experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
 
-    def _log_env(self, env_cfg: dict) -> None:
+    def log_environment(self, env_cfg: dict) -> None:
         """The environment stands in results.json."""
 
     def get_hooks_info(self) -> str:
@@ -165,9 +164,8 @@ class LongTailedRunner(ClearRunner):
 
     def load_or_resume(self) -> None:
         """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh."""
-        if not self._resume or self._has_loaded:
+        if not resume_is_due(self):
             return
-        self._has_loaded = True
         found = latest_checkpoint(self.work_dir)
         barrier()
         if is_main_process():
@@ -197,7 +195,7 @@ class LongTailedRunner(ClearRunner):
         if not 0 <= epoch <= self.max_epochs or not 0 <= step < len(self.train_loop.dataloader):
             raise ValueError(f'epoch {epoch}, step {step} is no place in this run')
         self.call_hook('after_load_checkpoint', checkpoint=content)
-        load_weights(self.bare_model, content['state_dict'], path)
+        load_weights(self.bare_model, self.bare_model.current_names(content['state_dict']), path)
         self.bare_model.refresh_class_counts()
         self.optim_wrapper.load_state_dict(content['optimizer'])
         for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
@@ -206,7 +204,7 @@ class LongTailedRunner(ClearRunner):
         self.history, self._elapsed = list(meta['history']), read_elapsed(self.work_dir)
         self.train_loop.epoch, self.train_loop.step = epoch, step
 
-    def _maybe_compile(self, target: str) -> None:
+    def compile_step(self, target: str) -> None:
         """In place of MMEngine's, which compiles the whole step: the forward pass and the losses alone."""
         options = compile_options(
             self.cfg.get('compile', 'auto'), self.max_iters, self.cfg.optim_wrapper.get('accumulative_counts', 1)
@@ -215,7 +213,7 @@ class LongTailedRunner(ClearRunner):
             return
         loader = self.train_loop.dataloader
         self.compiled = CompiledForward(
-            self.bare_model, options, loader.batch_size * (2 if loader.partner_sampler else 1)
+            self.bare_model, options, loader.batch_size
         )
         self.compiled.install()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -35,8 +36,28 @@ class Projector(nn.Module):
             if batch_norm:
                 layers.append(nn.BatchNorm1d(after))
             layers.append(nn.ReLU(inplace=True))
+        self.out_channels = out_channels
         self.layers = nn.Sequential(*layers, nn.Linear((in_channels, *hidden)[-1], out_channels))
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (B, C) to unit vectors (B, D), float32 or wider."""
         return F.normalize(widen(self.layers(features)), dim=1)
+
+
+class ExpertProjectors(nn.Module):
+    """A two-layer projector for each expert.
+
+    Args:
+        in_channels: size C of an expert's feature, and of the hidden layer.
+        dim: size D of a projection.
+        num_experts: number E of experts.
+    """
+
+    def __init__(self, in_channels: int, dim: int, num_experts: int) -> None:
+        super().__init__()
+        self.projectors = nn.ModuleList(Projector(in_channels, [in_channels], dim) for _ in range(num_experts))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (B, E, C) to unit vectors (B, E, D), float32 or wider."""
+        parts = zip(self.projectors, features.unbind(1), strict=True)
+        return torch.stack([projector(own) for projector, own in parts], dim=1)

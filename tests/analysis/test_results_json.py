@@ -2,9 +2,11 @@
 
 import csv
 
+import numpy
 import pytest
 
-from mmlt.analysis.results import read_per_class_csv, read_results, write_per_class_csv, write_results
+from mmlt.analysis import results
+from mmlt.analysis.results import evaluation, read_per_class_csv, read_results, write_per_class_csv, write_results
 from mmlt.errors import UserError
 
 
@@ -108,3 +110,14 @@ def test_other_csv_is_refused(tmp_path):
         read_per_class_csv(tmp_path / 'x.csv')
     with pytest.raises(UserError, match='no per-class file'):
         read_per_class_csv(tmp_path / 'y.csv')
+
+
+def test_made_record_is_valid_and_computes_its_speed(tmp_path, make_record):
+    wanted = make_record(epochs=30, world_size=1, checkpoint={'file': 'epoch_30.pth', 'sha256': 'ef' * 32}, route={})
+    given = {key: value for key, value in wanted.items() if key not in ('schema', 'versions', 'wall_seconds', 'images_per_s')}
+    given |= {'overrides': {'optim_wrapper.optimizer.lr': 0.1}, 'seconds': 20.04, 'images': 1234}
+    given['best'] = evaluation(28, {'accuracy/top1': 62.5, 'nll': 1.4}, 'test')
+    record = read_results(write_results(tmp_path, results.make_record(**given)))
+    assert record['versions']['numpy'] == numpy.__version__ and 'torch' in record['versions']
+    wanted |= {'overrides': {'optim_wrapper.optimizer.lr': '0.1'}, 'wall_seconds': 20.0, 'images_per_s': 61.6}
+    assert record == {**wanted, 'versions': record['versions']}

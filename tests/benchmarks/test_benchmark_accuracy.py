@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.accuracy import compare_accuracy, differences
 from benchmarks.rival_train import RivalRun, rival_network
-from mmlt.apis.stages import Stage
+from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 

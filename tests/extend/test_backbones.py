@@ -94,7 +94,7 @@ def test_as_experts_on_a_shared_trunk(project, monkeypatch, one_thread, name, wi
     images, labels = Digits('test').tensors()
     with torch.inference_mode():
         batch = model.data_preprocessor(Batch(images, labels, labels, labels))
-        predicted = model.expert_outputs(batch.images).logits.mean(1).argmax(1)
+        predicted = model.network(batch.images).logits.mean(1).argmax(1)
     accuracy = 100 * (predicted == labels).float().mean().item()
     assert record['last']['metrics']['accuracy/top1'] == pytest.approx(accuracy, abs=0.41)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mmlt.apis.stages import Stage
 from mmlt.engine.checkpoint import load_checkpoint
+from mmlt.engine.stages import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 CE = 'configs/ce/resnet8_digitslt.py'

@@ -7,21 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from mmlt.config.check import check_parts
+from mmlt.config.check import arguments_of, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
-from mmlt.engine.building import building
+from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
 from mmlt.engine.device import resolve_precision
-from mmlt.engine.loader import BatchLoader
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.errors import UserError, changed
+from mmlt.files import sha256_of
+from mmlt.models.backbones.pooling import feature_channels
 from mmlt.plain import plain
-from mmlt.registry import DATASETS
+from mmlt.registry import DATASETS, MODELS
 
 _built: dict[str, Any] = {}
 
@@ -39,6 +41,43 @@ def forget_changeable() -> None:
     for key, dataset in list(_built.items()):
         if not (getattr(dataset, 'resident', False) and dataset.metainfo.get('verified')):
             del _built[key]
+
+
+@dataclass
+class Need:
+    """A finished run, or one to be trained first, that a run builds on.
+
+    Args:
+        source: the run, or a checkpoint.
+        classes: names of the run's classes, or their places, in the order of the needed model's own; None where both have
+            the same, or the names tell.
+        parts: names of the parts whose weights are taken (`init` alone); none for all.
+    """
+
+    source: 'Stage | Path'
+    classes: list | None = None
+    parts: list[str] = field(default_factory=list)
+
+    @cached_property
+    def identity(self) -> str | dict:
+        """What it is, as plain data: the hash of its outcome or of the file; a dict where more than that decides.
+
+        Raises:
+            UserError: the file is not there.
+        """
+        if isinstance(self.source, Stage):
+            own = self.source.config_hash
+        elif self.source.is_file():
+            own = sha256_of(self.source)
+        else:
+            raise UserError(f'the config names the checkpoint {self.source}, which is not there: correct its prerequisites.')
+        more = {name: value for name, value in dict(classes=self.classes, parts=self.parts).items() if value}
+        return dict(run=own, **more) if more else own
+
+
+def one_or_all(values: list, several: bool) -> Any:
+    """The list where the config gives one, else its only value."""
+    return values if several else values[0]
 
 
 @dataclass
@@ -75,19 +114,32 @@ class Stage:
         self.cfg: Config = load_config(self.path, self.overrides)
         check_parts(dict(self.cfg.items()))
         self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
-        self.prerequisites: dict[str, Stage | Path] = {}
+        self.several: set[str] = set()  # roles that the config gives as a list
+        self.prerequisites: dict[str, list[Need]] = {}
         for role, needed in (self.cfg.get('prerequisites') or {}).items():
-            if needed.get('checkpoint'):
-                self.prerequisites[role] = Path(needed.checkpoint)
-            else:
-                self.prerequisites[role] = Stage(
-                    find_beside(self.path, needed.config),
-                    self.seed,
-                    handed_on(self.overrides),
-                    self.precision,
-                    self.work_root,
-                    needed_by=(*self.needed_by, self.path),
-                )
+            if isinstance(needed, (list, tuple)):
+                self.several.add(role)
+            self.prerequisites[role] = [self._need(one) for one in (needed if role in self.several else [needed])]
+        complete_model(self.cfg)
+
+    def _need(self, needed: dict) -> Need:
+        more = dict(classes=plain(needed.get('classes')), parts=plain(needed.get('parts', [])))
+        if needed.get('checkpoint'):
+            return Need(Path(needed.checkpoint), **more)
+        stage = Stage(
+            find_beside(self.path, needed.config),
+            self.seed + needed.get('seed_offset', 0),
+            handed_on(self.overrides),
+            self.precision,
+            self.work_root,
+            needed_by=(*self.needed_by, self.path),
+        )
+        return Need(stage, **more)
+
+    @property
+    def needs(self) -> list[Need]:
+        """All prerequisites, whatever their role."""
+        return [need for needs in self.prerequisites.values() for need in needs]
 
     @cached_property
     def loader(self) -> BatchLoader:
@@ -108,7 +160,7 @@ class Stage:
     @property
     def depth(self) -> int:
         """0 for a run without prerequisites, 1 for a student of such a run, and so on."""
-        return max((stage.depth + 1 for stage in self.prerequisites.values() if isinstance(stage, Stage)), default=0)
+        return max((need.source.depth + 1 for need in self.needs if isinstance(need.source, Stage)), default=0)
 
     @property
     def draw_seed(self) -> int:
@@ -119,13 +171,11 @@ class Stage:
     @cached_property
     def outcome(self) -> dict:
         """What decides the run's result, as plain data."""
-        from mmlt.files import sha256_of
-
-        needs = {}
-        for role, stage in self.prerequisites.items():
-            if isinstance(stage, Path) and not stage.is_file():
-                raise UserError(f'{self.name} names the checkpoint {stage} as {role}, which is not there.')
-            needs[role] = stage.config_hash if isinstance(stage, Stage) else sha256_of(stage)
+        needs = {
+            role: one_or_all([need.identity for need in needs], role in self.several)
+            for role, needs in self.prerequisites.items()
+        }
+        files = [*initial_weights(self.cfg.model), *([self.cfg.load_from] if self.cfg.get('load_from') else [])]
         data, tested_on = self.loader.dataset, self.val_loader.dataset
         # Known pixels are what the config says; of others the config says too little, and their files may be others.
         return outcome_of(
@@ -135,6 +185,7 @@ class Stage:
             get_world_size(),
             needs,
             reading=None if data.resident else self.cfg.train_dataloader.dataset,
+            weights=[sha256_of(path) for path in files if Path(path).is_file()],
             test_fingerprint=None if tested_on.metainfo.get('verified') else tested_on.fingerprint(),
         )
 
@@ -173,6 +224,19 @@ class Stage:
             if record.get('finished') and record.get('config_hash') == self.config_hash and checkpoint.is_file():
                 return {**record, 'folder': str(path.parent)}
         return None
+
+
+def complete_model(cfg: Config) -> None:
+    """Write into the config what the model would ask of its backbone: the `in_channels` of its head and its projector."""
+    parts = [cfg.model[key] for key in ('head', 'projector') if 'in_channels' not in (cfg.model.get(key) or {'in_channels': 0})]
+    if not parts or 'backbone' not in cfg.model:
+        return
+    with building('model.backbone'), torch.random.fork_rng(devices=[]):
+        network = [MODELS.build(cfg.model[key]) if cfg.model.get(key) else None for key in ('backbone', 'neck')]
+        channels = feature_channels(*network)
+    for part in parts:
+        if 'type' not in part or 'in_channels' in (arguments_of(MODELS.get(part.type)) or ()):
+            part.in_channels = channels
 
 
 def check_folder(stage: Stage, needed_by: str | None = None) -> None:
