@@ -292,6 +292,6 @@ def check_folder(stage: Stage, needed_by: str | None = None) -> None:
     if before == now:
         raise UserError(f'{stage.folder} holds an unfinished run: go on with --resume, or choose another --work-dir.')
     raise UserError(
-        f'{stage.folder} holds a run of another config ({changed(before, now, "outcome")}): choose another --work-dir, '
-        'or restore the config; --resume does not go on with a changed one.'
+        f'{stage.folder} holds a run of another config or of other data ({changed(before, now, "outcome")}): choose another '
+        '--work-dir, or restore the config; --resume does not go on with a changed one.'
     )

@@ -10,27 +10,64 @@ from mmlt.datasets import Digits, ImageFolder
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
+N = ['0', '1', '2']  # numbers that stand for names nobody gave
+F = ['1', '10', '2']  # folders, sorted as texts
+AGREE = [  # names trained on, of the test set, folders of both
+    ('abc', 'abc', None, None),
+    ('abc', None, None, None),
+    ([0, 1], ('0', '1'), None, None),
+    (N, N, None, None),
+    (N, N, ['x', 'y', 'z'], [None] * 3),
+    (N, N, ['x', 'y', 'z'], ['x', 'y', 'z']),
+    (N, N, ['h1', 'h2', 'h3'], ['p', 'q', 'r']),
+    (N, N, ['x', 'y', None], ['x', None, 'z']),
+    (N, F, ['1', '10', '2'], F),
+    (F, N, F, ['1', '10', '2']),
+    (N, 'abc', ['a', 'b', 'c'], None),
+    ('abc', N, None, ['a', None, 'c']),
+    (['3', '17'], ['3', '17'], None, ['x', 'y']),
+]
 
-@pytest.mark.parametrize(
-    ('train', 'test'),
-    [('abc', 'abc'), ('abc', None), (['0', '1'], ['cat', 'dog']), (['cat', 'dog'], ['0', '1']), ([0, 1], ('0', '1'))],
-)
-def test_classes_that_agree_or_have_no_names_pass(train, test):
-    check_classes(train, test)
+
+@pytest.mark.parametrize(('train', 'test', 'train_folders', 'test_folders'), AGREE)
+def test_classes_that_agree_pass(train, test, train_folders, test_folders):
+    check_classes(train, test, 'the training set', train_folders, test_folders)
 
 
-@pytest.mark.parametrize(
-    ('train', 'test', 'said'),
-    [
-        ('abc', 'ac', 'has 2, not 3, and lacks b'),
-        ('abc', 'acb', "class 1 is 'c' there and 'b' here"),
-        (['0', '1', '2'], ['0', '1'], 'has 2, not 3'),
-        ('ab', 'abc', 'has 3, not 2'),
-    ],
-)
-def test_other_classes_are_refused(train, test, said):
+TELL = 'nobody can tell which is which: give the numbers their names by `classes`'
+DIFFER = [
+    ('abc', 'ac', None, None, 'has 2, not 3, and lacks b'),
+    ('abc', 'acb', None, None, "class 1 is 'c' there and 'b' here"),
+    (N, ['0', '1'], None, None, 'has 2, not 3'),
+    ('ab', 'abc', None, None, 'has 3, not 2'),
+    (N, F, ['1', '2', '10'], F, "'10' is class 1 there and class 2 here"),
+    (F, N, F, ['1', '2', '10'], "'2' is class 1 there and class 2 here"),
+    (N, N, ['x', 'y', 'z'], ['x', 'z', 'y'], "'z' is class 1 there and class 2 here"),
+    (N, N, ['x', 'y', None], [None, None, 'y'], "'y' is class 2 there and class 1 here"),
+    (N, 'abc', None, None, f'the test set names its classes .a, b, c, .* and the training set has numbers alone, .*{TELL}'),
+    ('abc', N, None, None, f'the training set names its classes .* and the test set has numbers alone, .*{TELL}'),
+    (N, F, None, F, TELL),
+    ('abc', N, None, ['p', 'q', 'r'], TELL),
+    ('abc', N, None, ['a', 'q', 'c'], TELL),
+    (N, ['1', '2', '3'], None, None, TELL),
+    (['3', '17'], ['0', '1'], None, None, TELL),
+]
+
+
+@pytest.mark.parametrize(('train', 'test', 'train_folders', 'test_folders', 'said'), DIFFER)
+def test_other_classes_are_refused(train, test, train_folders, test_folders, said):
     with pytest.raises(UserError, match=said):
-        check_classes(train, test)
+        check_classes(train, test, 'the training set', train_folders, test_folders)
+
+
+@pytest.mark.parametrize(('counts', 'said'), [
+    ([0, 4, 2], "class 0 has no training image, so the labels seem to count from 1: set labels='remap'"),
+    ([0, 4, 0, 0, 0, 2], r"class 0, 2, 3 and more .*\(the labels are 1, 5\): close the gaps by labels='remap'"),
+    ([3, 0], "class 1 .*lower num_classes"),
+])  # fmt: skip
+def test_numbers_without_an_image_get_their_own_advice(counts, said):
+    with pytest.raises(UserError, match=said):
+        check_counts([str(place) for place in range(len(counts))], counts)
 
 
 def test_a_class_without_an_image_is_refused():
