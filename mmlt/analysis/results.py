@@ -67,7 +67,7 @@ def evaluation(epoch: int | None, metrics: Mapping[str, float], selected_on: str
     """One of a record's evaluations, `last` or `best`.
 
     Args:
-        epoch: after which it was made, from 1; None where nobody knows.
+        epoch: after which it was made, from 1; None where unknown.
         metrics: by name, accuracies in percent.
         selected_on: `test` or `holdout`, by which this epoch was chosen; None for one that was not chosen.
     """

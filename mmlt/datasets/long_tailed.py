@@ -161,7 +161,7 @@ class LongTailedDataset(Dataset):
         return images[torch.from_numpy(self.indices)], torch.from_numpy(self.labels.copy())
 
     def release(self) -> None:
-        """Let go of the pixels, see `ResidentDataset.release`; the fingerprint is taken before."""
+        """Release the pixels, see `ResidentDataset.release`; the fingerprint is taken before."""
         if hasattr(self.dataset, 'release'):
             _ = self._content_sha256
             self.dataset.release()

@@ -34,7 +34,7 @@ from mmlt.models.weights import load_weights
 from mmlt.plain import plain
 from mmlt.registry import RUNNERS
 
-ECHO = 5.0  # seconds within which a SIGTERM after another signal is taken for the same wish
+ECHO = 5.0  # seconds within which a SIGTERM that follows another signal counts as the same request
 
 
 @RUNNERS.register_module()
@@ -88,7 +88,7 @@ class LongTailedRunner(ClearRunner):
         return [record['epoch'] for record in self.history]
 
     def build_model(self, model: Any) -> Any:
-        """See `Runner.build_model`; its layout is final before it is wrapped, for a wrapper lays out gradients alike."""
+        """See `Runner.build_model`; the memory format is set before wrapping, since DDP fixes the layout of gradients then."""
         model = super().build_model(model)
         return model.to(memory_format=getattr(model, 'memory_format', torch.contiguous_format))
 
@@ -283,7 +283,7 @@ class LongTailedRunner(ClearRunner):
             return
         now = time.monotonic()
         if self._signal is not None:
-            # Slurm signals every process of a step, and a parent of this one hands the same signal on: one wish, not two.
+            # Slurm signals every process of a step, and a parent of this one forwards the same signal: one request, not two.
             if number == signal.SIGTERM and now - self._signalled < ECHO:
                 return
             sys.exit(128 + number)
@@ -296,9 +296,9 @@ class LongTailedRunner(ClearRunner):
         self._signal = self._largest(self._signal or 0) or None
         return self._signal is not None
 
-    def agreed(self, wish: bool) -> bool:
-        """Whether any rank wishes so: clocks differ, and what all ranks do together all must decide alike."""
-        return bool(self._largest(int(wish)))
+    def agreed(self, wanted: bool) -> bool:
+        """Whether `wanted` is true on any rank, so that all ranks take the same decision although their clocks differ."""
+        return bool(self._largest(int(wanted)))
 
     def _largest(self, number: int) -> int:
         if not torch.distributed.is_initialized():

@@ -59,7 +59,7 @@ def shared_dataset(cfg: dict) -> Any:
 
 
 def forget_changeable() -> None:
-    """Let go of the data sets whose files may be others by now: a notebook trains twice, and images are replaced between."""
+    """Forget the data sets read from files: a notebook may train again after its images have changed."""
     for key, dataset in list(_built.items()):
         if not (getattr(dataset, 'resident', False) and dataset.metainfo.get('verified')):
             del _built[key]
@@ -198,7 +198,7 @@ class Stage:
         }
         files = [*initial_weights(self.cfg.model), *([self.cfg.load_from] if self.cfg.get('load_from') else [])]
         data, tested_on = self.loader.dataset, self.val_loader.dataset
-        # Known pixels are what the config says; of others the config says too little, and their files may be others.
+        # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
         return outcome_of(
             self.cfg,
             data.fingerprint(),

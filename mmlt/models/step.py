@@ -21,7 +21,7 @@ class Outputs(NamedTuple):
     Attributes:
         features: (B, C), or (B, E, C) of E experts.
         logits: (B, K), or (B, E, K) of E experts.
-        maps: what the backbone returned, before pooling; None where nobody keeps it.
+        maps: what the backbone returned, before pooling; None where it was not kept.
         classes: int64 (K,), the student's class behind each logit, of a teacher that knows some classes only; None where
             the logits are of all classes, in their order.
     """
