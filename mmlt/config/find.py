@@ -24,7 +24,7 @@ def find_config(config: str | Path) -> Path:
     given = Path(config)
     tail = Path(*given.parts[1:]) if given.parts[:1] == ('configs',) else given
     candidates = [given, *(root / tail for root in config_roots())]
-    for path in candidates:
+    for path in [*candidates, *(path.with_name(f'{path.name}.py') for path in candidates if path.name)]:
         if path.is_file():
             return path.resolve()
     known = [str(path.relative_to(root)) for root in config_roots() for path in root.glob('[!_]*/*.py')]
