@@ -63,7 +63,8 @@ def test(
     train_data = cfg.get('train_dataloader', {}).get('dataset', {})
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
         cfg.pop(key, None)
-    cfg.pop('val_evaluator', None)
+    for key in ('val_evaluator', 'load_from'):
+        cfg.pop(key, None)
     cfg.work_dir = str(folder)
     cfg.experiment_name = f'{path.stem}_test_{time.time_ns()}'
     cfg.log_level = 'WARNING'
@@ -88,7 +89,7 @@ def test(
     seconds = time.perf_counter() - start
     if adjustment and adjustment.adjust == 'ncm':  # cosines are no probabilities, so nothing can be said of calibration
         metrics = {name: value for name, value in metrics.items() if name.startswith('accuracy/')}
-    details = runner.test_loop.evaluator.metrics[0].details
+    details = getattr(runner.test_loop.evaluator.metrics[0], 'details', None) or dict(shot_groups={}, per_class=[])
     dataset = runner.test_loop.dataloader.dataset
     sha256 = sha256_of(checkpoint)
     record = make_record(

@@ -270,7 +270,7 @@ def attach(
 def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:
     """The content of results.json for a finished run."""
     last = runner.history[-1]
-    best = max(runner.history, key=lambda record: record['metrics'].get('accuracy/top1', 0.0))
+    best = runner.selection.best(runner.history)
     selected_on = 'holdout' if getattr(stage.val_loader.dataset, 'split', None) == 'holdout' else 'test'
     details = getattr(runner.val_loop.evaluator.metrics[0], 'details', None) or {}
     epochs = runner.epoch  # fewer than planned where a hook ended the run
@@ -291,7 +291,7 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         finished=True,
         shot_groups=details.get('shot_groups', {}),
         last=evaluation(last['epoch'], last['metrics']),
-        best=evaluation(best['epoch'], best['metrics'], selected_on),
+        best=evaluation(best['epoch'], best['metrics'], selected_on, runner.selection.name(best['metrics'])),
         evaluated_epochs=runner.evaluated_epochs,
         prerequisites=prerequisites,
         checkpoint=dict(file=checkpoint, sha256=sha256_of(stage.folder / checkpoint)),

@@ -15,17 +15,15 @@ KNOWN_KEYS = {
     *('test_evaluator', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler', 'default_hooks'),
     *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
     *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'log_level'),
-    'find_unused_parameters',
+    *('find_unused_parameters', 'load_from', 'auto_scale_lr'),
 }
 # What MMEngine reads and mmlt has another way for.
 ELSEWHERE = {
-    'load_from': 'pretrained weights go into model.backbone (init_cfg, or checkpoint of TimmBackbone)',
     'resume': 'the command line says --resume',
     'work_dir': 'the command line says --work-dir',
     'randomness': 'the command line says --seed',
     'launcher': 'the command line says --launcher',
     'seed': 'the command line says --seed',
-    'auto_scale_lr': 'the learning rate is the one in optim_wrapper.optimizer, whatever the batch',
 }
 # Which registry a part belongs to: by the nearest of these keys on the way to it.
 KINDS = {

@@ -1,6 +1,7 @@
 """Hooks of a run: class counts to the model, progress, checkpoints."""
 
 import json
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,9 @@ from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook, RuntimeInfoHook
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mmlt.arguments import number
 from mmlt.engine.console import console, note, on_terminal, say
+from mmlt.engine.selection import Selection
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
 from mmlt.registry import HOOKS
@@ -164,20 +167,42 @@ def cut_scalars(path: Path, step: int, evaluated: bool) -> None:
 
 @HOOKS.register_module()
 class CheckpointHook(Hook):
-    """Save the run after an epoch, at most every few seconds, and always after the last one.
+    """Save the run after an epoch, at most every few seconds or every few epochs, and always after the last one.
 
     Args:
         seconds: least time between two checkpoints.
         keep: resumable checkpoints to keep; two, so that there is one to fall back on.
+        interval: epochs between two checkpoints, instead of `seconds`; MMEngine's name.
+        max_keep_ckpts: MMEngine's name for `keep`, which it replaces; -1 keeps all.
+        save_best: the metric by which the best epoch is chosen, see `Selection`: that epoch stands as `best` in results.json,
+            its weights in `best.pth`.
+        rule: `greater` or `less`, see `Selection`.
+
+    Raises:
+        UserError: a number out of its range, or no such rule.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, seconds: float = 20.0, keep: int = 2) -> None:
+    def __init__(
+        self,
+        seconds: float = 20.0,
+        keep: int = 2,
+        interval: int | None = None,
+        max_keep_ckpts: int | None = None,
+        save_best: str | None = None,
+        rule: str | None = None,
+    ) -> None:
         if not isinstance(seconds, (int, float)) or type(keep) is not int or keep < 1:
             raise UserError(f'CheckpointHook takes seconds and keep, a number from 1, not {seconds!r} and {keep!r}.')
+        if interval is not None:
+            number(self, 'interval', interval, least=1, whole=True)
+        if max_keep_ckpts not in (None, -1):
+            number(self, 'max_keep_ckpts', max_keep_ckpts, least=1, whole=True)
         self.seconds = seconds
-        self.keep = keep
+        self.keep = {None: keep, -1: sys.maxsize}.get(max_keep_ckpts, max_keep_ckpts)
+        self.interval = interval
+        self.selection = Selection(save_best, rule)
         self._saved = 0.0
 
     def before_train(self, runner) -> None:  # noqa: ANN001
@@ -188,11 +213,16 @@ class CheckpointHook(Hook):
         """Save, with one more epoch done, what a resumed run needs."""
         last = runner.epoch + 1 == runner.max_epochs
         stop = runner.asked_to_stop() and not last
-        if last or stop or runner.agreed(time.monotonic() - self._saved >= self.seconds):
+        if last or stop or self._is_due(runner):
             runner.save_run(runner.epoch + 1, 0, self.keep)
             self._saved = time.monotonic()
         if stop:
             runner.leave(f'epoch {runner.epoch + 1}')
+
+    def _is_due(self, runner) -> bool:  # noqa: ANN001
+        if self.interval is not None:
+            return (runner.epoch + 1) % self.interval == 0
+        return runner.agreed(time.monotonic() - self._saved >= self.seconds)
 
 
 def peak_memory_mb() -> float:

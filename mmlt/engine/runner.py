@@ -23,12 +23,14 @@ from mmlt.engine.checkpoint import (
     write_elapsed,
 )
 from mmlt.engine.compiled import CompiledForward, compile_options
-from mmlt.engine.console import say
-from mmlt.engine.mmengine_compat import log_into_work_dir, resume_is_due
+from mmlt.engine.console import note, say
+from mmlt.engine.hooks import CheckpointHook
+from mmlt.engine.mmengine_compat import is_asked_to_resume, loading_is_due, log_into_work_dir
+from mmlt.engine.selection import Selection
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError, changed
-from mmlt.models.weights import load_weights
+from mmlt.models.weights import load_weights, read_weights
 from mmlt.plain import plain
 from mmlt.registry import RUNNERS
 
@@ -71,6 +73,11 @@ class LongTailedRunner(ClearRunner):
         """`fp32` or `bf16`."""
         return self.cfg.get('precision', 'fp32')
 
+    @property
+    def selection(self) -> Selection:
+        """How the best epoch is chosen: as the checkpoint hook says."""
+        return next((hook.selection for hook in self.hooks if isinstance(hook, CheckpointHook)), Selection())
+
     def elapsed(self) -> float:
         """Seconds of this run, those before a resume included."""
         return self._elapsed + time.perf_counter() - self._started
@@ -103,11 +110,9 @@ class LongTailedRunner(ClearRunner):
         return ''
 
     def record_evaluation(self, epoch: int, metrics: dict[str, float]) -> None:
-        """Keep an evaluation's metrics; keep the weights too where they are the best so far."""
-        before = [record['metrics']['accuracy/top1'] for record in self.history if 'accuracy/top1' in record['metrics']]
+        """Keep an evaluation's metrics; keep the weights too where they are the best so far (see `selection`)."""
         self.history.append(dict(epoch=epoch, metrics=dict(metrics)))
-        top1 = metrics.get('accuracy/top1')
-        if is_main_process() and top1 is not None and top1 > max(before, default=float('-inf')):
+        if self.selection.best(self.history) is self.history[-1] and is_main_process():
             save_checkpoint(Path(self.work_dir) / 'best.pth', self.content(epoch, 0, weights_only=True))
 
     def content(self, epoch: int, step: int, weights_only: bool = False, own: dict | None = None) -> dict:
@@ -157,15 +162,17 @@ class LongTailedRunner(ClearRunner):
         barrier()
 
     def load_or_resume(self) -> None:
-        """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh."""
-        if not resume_is_due(self):
+        """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh, or from `load_from`."""
+        if not loading_is_due(self):
             return
+        if not is_asked_to_resume(self):
+            return self._begin()
         found = latest_checkpoint(self.work_dir)
         barrier()
         if is_main_process():
             set_aside_newer(self.work_dir, found[0] if found else None)
         if found is None:
-            return
+            return self._begin()
         path, content = found
         meta = content['meta']
         for key, value in self.identity.items():
@@ -182,6 +189,17 @@ class LongTailedRunner(ClearRunner):
                 'delete it to go on from an older one.'
             ) from error
         say(f'resumed after epoch {meta["epoch"]}' + (f', step {meta["step"]}' if meta['step'] else '') + f' from {path}')
+
+    def _begin(self) -> None:
+        """Begin a new run with the weights of `load_from`, where the config names a file."""
+        source = self.cfg.get('load_from')
+        if not source:
+            return
+        taken, left = self.bare_model.begin_with_file(read_weights(Path(source)), source)
+        say(f'  load_from {source}: {len(taken)} tensors taken, {len(left)} not' + (f': {"; ".join(left[:4])}' if left else '')
+            + (f'; and {len(left) - 4} more, which train.log names' if len(left) > 4 else ''))  # fmt: skip
+        for line in left[4:]:
+            note(f'    not taken: {line}')
 
     def _restore(self, path: Path, content: dict) -> None:
         meta = content['meta']

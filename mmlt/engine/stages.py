@@ -104,6 +104,11 @@ class Stage:
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
         check_parts(dict(self.cfg.items()))
+        if (begins := self.cfg.get('load_from')) and not Path(begins).is_file():
+            raise UserError(
+                f'load_from names {begins}, and there is no such file: '
+                + ('download it, and name the file.' if '://' in begins else 'correct the path.')
+            )
         self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
         self.several: set[str] = set()  # roles that the config gives as a list
         self.prerequisites: dict[str, list[Need]] = {}

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hostile import HARMLESS, META_KINDS, PICKLE_KINDS, write
 
-from mmlt.apis.convert import read_weights
+from mmlt.models.weights import read_weights
 from mmlt.apis.train import harmless, load_classifier
 from mmlt.config.load import load_config
 from mmlt.datasets import CIFAR100, ImageList

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmlt.apis.convert import convert, read_weights, rename, training_classes
+from mmlt.apis.convert import convert, rename, training_classes
+from mmlt.models.weights import read_weights
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.errors import UserError
 from mmlt.models.backbones import ResNetCIFAR

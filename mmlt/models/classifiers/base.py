@@ -1,6 +1,7 @@
 """The classifier every method starts from: a network, what mixes its images, and the terms that it learns by."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmengine.model import BaseModel
@@ -15,7 +16,7 @@ from mmlt.models.heads import ExpertHeads
 from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.models.step import Outputs, Prior, Step
 from mmlt.models.terms import Classification, Term
-from mmlt.models.weights import load_weights
+from mmlt.models.weights import load_agreeing, load_weights
 from mmlt.registry import MODELS
 
 # Where mixing stands among the streams of a draw; the preprocessor's transforms count from 0.
@@ -186,10 +187,33 @@ class LongTailedClassifier(BaseModel):
             term.end_step(updated)
 
     def init_weights(self) -> None:
-        """Initialise the parts of the network that ask for it, then the terms."""
-        super().init_weights()
+        """Initialise the parts of the network that ask for it, once, then the terms."""
+        if not self.is_init:
+            super().init_weights()
         for term in self.terms:
             term.init_weights()
+
+    def begin_with_file(self, state: dict[str, Tensor], source: str | Path) -> tuple[list[str], list[str]]:
+        """Begin with those weights of a file that fit; the class counts are those of this run's training set.
+
+        Args:
+            state: tensors by name; a distributed wrapper's `module.` before the names does not count.
+            source: the file, for messages.
+
+        Returns:
+            See `load_agreeing`.
+
+        Raises:
+            UserError: none fits.
+        """
+        state = self.current_names({name.removeprefix('module.'): value for name, value in state.items()})
+        state.pop('class_counts', None)
+        taken, left = load_agreeing(self, state, source)
+        self.refresh_class_counts()
+        for place, term in enumerate(self.terms):
+            if not any(name.startswith(f'terms.{place}.') for name in taken):
+                term.init_weights()  # a momentum encoder follows from these weights
+        return taken, [line for line in left if not line.startswith('class_counts ')]
 
     def current_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """A checkpoint's weights by today's names: those of older checkpoints, whose terms had other places, are changed."""
@@ -238,6 +262,8 @@ class LongTailedClassifier(BaseModel):
         """
         if len(models) != 1:
             raise UserError(f'{type(self).__name__} begins with the weights of one model, not of {len(models)}.')
+        if not self.is_init:  # the parts that initialise themselves must not do so afterwards
+            self.init_weights()
         own = parts or [name for name in ('backbone', 'neck', 'head') if getattr(self, name) is not None]
         for name in own:
             part = getattr(models[0], name, None)
