@@ -1,11 +1,10 @@
-"""What must agree before a run: the classes of its data sets, and what a finished run was trained on that it builds on."""
+"""What must agree before a run: the classes of its data sets, and the size of its images."""
 
 from collections.abc import Sequence
 
 import torch
 
 from mmlt.batch import Batch
-from mmlt.engine.console import say
 from mmlt.errors import UserError
 from mmlt.models.classifiers import LongTailedClassifier
 
@@ -39,35 +38,6 @@ def check_classes(train: Sequence[str], test: Sequence[str] | None, trained_on: 
     )
 
 
-def places_of_classes(
-    wanted: Sequence[str | int] | None, its: Sequence[str] | None, classes: Sequence[str], source: object
-) -> list[int] | None:
-    """The place among `classes` of each class that a finished model knows.
-
-    Args:
-        wanted: what the config says: names or places, in the order of the model's classes; None where it says nothing.
-        its: names of the model's classes; None where it does not tell.
-        classes: names of the classes of this run.
-        source: the model's checkpoint, for the message.
-
-    Returns:
-        A list of places, or None where the classes are the same in the same order, or nothing tells.
-
-    Raises:
-        UserError: a class that this run does not have, or twice the same.
-    """
-    names = [str(name) for name in classes]
-    if wanted is None and (its is None or list(map(str, its)) == names or not set(map(str, its)) <= set(names)):
-        return None
-    places = []
-    for name in its if wanted is None else wanted:
-        place = name if isinstance(name, int) else (names.index(name) if name in names else -1)
-        if not 0 <= place < len(names) or place in places:
-            raise UserError(f'this run has no class {name!r}, or has it once, as {source} should know it: correct `classes`.')
-        places.append(place)
-    return places
-
-
 def check_counts(classes: Sequence[str], class_counts: Sequence[int]) -> None:
     """Refuse a training set with a class that nothing can be learned of.
 
@@ -89,37 +59,3 @@ def seen_size(model: LongTailedClassifier, dataset) -> list[int] | None:  # noqa
     image = dataset[0][0][None]
     zero = torch.zeros(1, dtype=torch.int64)
     return list(model.data_preprocessor.augment(Batch(image, zero, zero, zero), training=True).shape[2:])
-
-
-def check_input(model: LongTailedClassifier, other: LongTailedClassifier, role: str, sizes: tuple) -> None:
-    """A finished run's model sees this run's images: refuse another normalisation, tell of another size.
-
-    Args:
-        model: of this run.
-        other: of the finished run.
-        role: what it is here, `teacher` for instance.
-        sizes: height and width of the images of this run, and of the finished one; None where it is not known.
-
-    Raises:
-        UserError: the finished run normalised its images otherwise.
-    """
-    mine, theirs = _normalisation(model), _normalisation(other)
-    if mine and theirs and not (mine[0].shape == theirs[0].shape and all(map(torch.allclose, mine, theirs))):
-        (mean, std), (its_mean, its_std) = ([part.flatten().tolist() for part in pair] for pair in (mine, theirs))
-        raise UserError(
-            f'the {role} was trained on images normalised with mean {_short(its_mean)} and std {_short(its_std)}, this run '
-            f'has {_short(mean)} and {_short(std)}: set data_preprocessor.mean and std to those of the {role}.'
-        )
-    here, there = sizes
-    if here and there and here != there:
-        say(f'  the {role} was trained on images of {there[0]}x{there[1]} pixels and sees {here[0]}x{here[1]} here')
-
-
-def _normalisation(model: LongTailedClassifier) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Mean and standard deviation of a `BatchPreprocessor`, in [0, 1], on the CPU."""
-    mean, scale = (getattr(model.data_preprocessor, name, None) for name in ('mean', 'scale'))
-    return None if mean is None or scale is None else (mean.cpu() / 255, 1 / scale.cpu() / 255)
-
-
-def _short(values: list[float]) -> str:
-    return ', '.join(f'{value:.4g}' for value in values)

@@ -89,7 +89,7 @@ def test(
     seconds = time.perf_counter() - start
     if adjustment and adjustment.adjust == 'ncm':  # cosines are no probabilities, so nothing can be said of calibration
         metrics = {name: value for name, value in metrics.items() if name.startswith('accuracy/')}
-    details = getattr(runner.test_loop.evaluator.metrics[0], 'details', None) or dict(shot_groups={}, per_class=[])
+    details = runner.test_loop.details
     dataset = runner.test_loop.dataloader.dataset
     sha256 = sha256_of(checkpoint)
     record = make_record(
@@ -101,7 +101,7 @@ def test(
         world_size=get_world_size(),
         seconds=seconds,
         images=len(dataset),
-        shot_groups=details['shot_groups'],
+        shot_groups=details.get('shot_groups', {}),
         last=evaluation(meta.get('epoch'), metrics),
         best=evaluation(None, {}),
         evaluated_epochs=[],
@@ -109,12 +109,12 @@ def test(
         checkpoint=dict(file=str(checkpoint), sha256=sha256, epoch=meta.get('epoch')),
         test_data=dataset.fingerprint(),
         metrics=metrics,
-        per_class=details['per_class'],
+        per_class=details.get('per_class', []),
         note=fallback,
         **(dict(aggregation=aggregated) if aggregated else {}),
         **(dict(adjustment=adjusted) if adjusted else {}),
     )
-    if is_main_process():
+    if is_main_process() and details:
         words = ['per_class', *(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
         write_per_class_csv(folder / f'{"_".join(words)}.csv', details['per_class'])
     return record

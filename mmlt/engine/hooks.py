@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import mmengine.hooks
 from mmengine.device import get_device
 from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook, RuntimeInfoHook
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmlt.arguments import number
 from mmlt.engine.console import console, note, on_terminal, say
+from mmlt.engine.course import PlainCourse, course_of
 from mmlt.engine.selection import Selection
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
@@ -28,9 +30,14 @@ class ClassCountsHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_run(self, runner) -> None:  # noqa: ANN001
-        """The one place where counts enter the model."""
-        runner.bare_model.set_class_counts(runner.train_loop.dataloader.dataset.metainfo['class_counts'])
-        runner.bare_model.data_preprocessor.seed = runner.draw_seed
+        """The one place where counts enter the model; under MMEngine's own Runner the prerequisites too."""
+        if runner.train_loop is None:
+            return
+        course = course_of(runner)
+        course.bare_model.set_class_counts(runner.train_loop.dataloader.dataset.metainfo['class_counts'])
+        course.bare_model.data_preprocessor.seed = course.draw_seed
+        if isinstance(course, PlainCourse):
+            course.attach_prerequisites()
 
 
 @HOOKS.register_module()
@@ -39,6 +46,24 @@ class QuietRuntimeInfoHook(RuntimeInfoHook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
         """Losses are fetched by `ProgressHook`, when they are shown."""
+
+
+@HOOKS.register_module()
+class LoggerHook(mmengine.hooks.LoggerHook):
+    """MMEngine's lines and scalars, without its fetch of every loss in every step.
+
+    A loss is the mean over the steps since the line before, where MMEngine's own shows the last ten steps'.
+    """
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+        """See MMEngine's; the losses are fetched when a line is due."""
+        loader = runner.train_dataloader
+        last = self.end_of_epoch(loader, batch_idx) and (not self.ignore_last or len(loader) <= self.interval)
+        if last or self.every_n_inner_iters(batch_idx, self.interval):
+            for name, mean in course_of(runner).watch.fetch(len(loader)).items():
+                runner.message_hub.log_scalars.pop(f'train/{name}', None)  # its mean is one of steps already
+                runner.message_hub.update_scalar(f'train/{name}', mean)
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
 
 @HOOKS.register_module()
@@ -67,7 +92,7 @@ class ProgressHook(Hook):
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Start the clock and, on a terminal, the bar; a resumed run writes its scalars on from where it stands."""
         if is_main_process():
-            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, runner.epoch in runner.evaluated_epochs)
+            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, runner.epoch in course_of(runner).evaluated_epochs)
         self._started = self._said = time.perf_counter()
         self._first_iter = self._since_iter = runner.iter
         self._since = self._started
@@ -127,7 +152,7 @@ class ProgressHook(Hook):
         return f'{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}'
 
     def _log(self, runner, done: int) -> None:  # noqa: ANN001
-        means = runner.watch.fetch(len(runner.train_loop.dataloader))
+        means = course_of(runner).watch.fetch(len(runner.train_loop.dataloader))
         now = time.perf_counter()
         images = (done - self._since_iter) * runner.train_loop.dataloader.batch_size
         if means and now > self._since:
@@ -208,21 +233,23 @@ class CheckpointHook(Hook):
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Start the clock."""
         self._saved = time.monotonic()
+        course_of(runner).selection = self.selection
 
     def after_train_epoch(self, runner) -> None:  # noqa: ANN001
         """Save, with one more epoch done, what a resumed run needs."""
+        course = course_of(runner)
         last = runner.epoch + 1 == runner.max_epochs
-        stop = runner.asked_to_stop() and not last
+        stop = course.asked_to_stop() and not last
         if last or stop or self._is_due(runner):
-            runner.save_run(runner.epoch + 1, 0, self.keep)
+            course.save_run(runner.epoch + 1, 0, self.keep)
             self._saved = time.monotonic()
         if stop:
-            runner.leave(f'epoch {runner.epoch + 1}')
+            course.leave(f'epoch {runner.epoch + 1}')
 
     def _is_due(self, runner) -> bool:  # noqa: ANN001
         if self.interval is not None:
             return (runner.epoch + 1) % self.interval == 0
-        return runner.agreed(time.monotonic() - self._saved >= self.seconds)
+        return course_of(runner).agreed(time.monotonic() - self._saved >= self.seconds)
 
 
 def peak_memory_mb() -> float:

@@ -12,6 +12,7 @@ import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
@@ -24,7 +25,6 @@ from mmlt.engine.checkpoint import (
 )
 from mmlt.engine.compiled import CompiledForward, compile_options
 from mmlt.engine.console import note, say
-from mmlt.engine.hooks import CheckpointHook
 from mmlt.engine.mmengine_compat import is_asked_to_resume, loading_is_due, log_into_work_dir
 from mmlt.engine.selection import Selection
 from mmlt.engine.state import gather_own, on_cpu, restore_own
@@ -44,6 +44,7 @@ class LongTailedRunner(ClearRunner):
     Attributes:
         identity: what a checkpoint must agree with to be resumed: config hash, its components, teachers' SHA-256.
         history: one record `{epoch, metrics}` for each evaluation so far.
+        selection: how the best of them is chosen; the checkpoint hook sets it.
         draw_seed: seed of the sampler, the augmentation and dropout.
         precision: `fp32` or `bf16`.
         compiled: the compiled forward pass; None in eager training.
@@ -54,6 +55,7 @@ class LongTailedRunner(ClearRunner):
         self.watch = LossWatch()
         self.compiled: CompiledForward | None = None
         self.history: list[dict] = []
+        self.selection = Selection()
         self.identity: dict = {}
         self.image_size: list[int] | None = None
         self._signal: int | None = None
@@ -72,11 +74,6 @@ class LongTailedRunner(ClearRunner):
     def precision(self) -> str:
         """`fp32` or `bf16`."""
         return self.cfg.get('precision', 'fp32')
-
-    @property
-    def selection(self) -> Selection:
-        """How the best epoch is chosen: as the checkpoint hook says."""
-        return next((hook.selection for hook in self.hooks if isinstance(hook, CheckpointHook)), Selection())
 
     def elapsed(self) -> float:
         """Seconds of this run, those before a resume included."""
@@ -98,9 +95,26 @@ class LongTailedRunner(ClearRunner):
         return model.to(memory_format=getattr(model, 'memory_format', torch.contiguous_format))
 
     def build_logger(self, log_level: int | str = 'WARNING', log_file: str | None = None, **kwargs: Any) -> MMLogger:
-        """MMEngine's logger, warnings only and without its folder a run: the run's own log is `train.log`."""
+        """MMEngine's logger without its folder a run: the run's own log is `train.log`. Where it is told to say more than
+        warnings, it writes `mmengine.log` too."""
         log_into_work_dir(self)
+        if log_level not in ('WARNING', 'ERROR', 'CRITICAL'):
+            kwargs.update(log_file=str(Path(self.work_dir) / 'mmengine.log'), file_mode='a')
         return MMLogger.get_instance(self.experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """See `Runner.register_default_hooks`; the class counts reach the model whatever hooks a config names, and MMEngine's
+        `timer` and `sampler_seed`, which nothing here needs, are left out unless it names them."""
+        own = dict(class_counts=dict(type='ClassCountsHook'), runtime_info=dict(type='QuietRuntimeInfoHook'))
+        own.update(timer=None, sampler_seed=None)
+        super().register_default_hooks({**own, **(hooks or {})})
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
+        """See `Runner.scale_lr`: with `enable=True` the learning rate counts for `base_batch_size` images a step."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            ratio = self.train_loop.dataloader.batch_size * self.world_size / auto_scale_lr['base_batch_size']
+            for group in optim_wrapper.param_groups:
+                group['lr'] *= ratio
 
     def log_environment(self, env_cfg: dict) -> None:
         """The environment stands in results.json."""

@@ -3,7 +3,8 @@
 import pytest
 from PIL import Image
 
-from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
+from mmlt.apis.agreement import check_classes, check_counts, seen_size
+from mmlt.engine.finished import check_input
 from mmlt.arguments import number
 from mmlt.config.load import load_config
 from mmlt.datasets import Digits, ImageFolder

@@ -10,7 +10,7 @@ import torch
 from hostile import HARMLESS, META_KINDS, PICKLE_KINDS, write
 
 from mmlt.models.weights import read_weights
-from mmlt.apis.train import harmless, load_classifier
+from mmlt.engine.finished import harmless, load_classifier
 from mmlt.config.load import load_config
 from mmlt.datasets import CIFAR100, ImageList
 from mmlt.datasets import archive as archives

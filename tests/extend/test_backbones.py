@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlt.apis.train import load_classifier, train
+from mmlt.apis.train import train
+from mmlt.engine.finished import load_classifier
 from mmlt.batch import Batch
 from mmlt.datasets import Digits
 from mmlt.engine.checkpoint import load_checkpoint
