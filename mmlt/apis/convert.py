@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmlt.config.find import find_config
 from mmlt.config.load import load_config
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.datasets.official import official_labels
 from mmlt.datasets.subset import SubsetRule
 from mmlt.engine.checkpoint import save_checkpoint
@@ -113,7 +114,7 @@ def training_classes(cfg: dict) -> tuple[tuple[str, ...] | None, list[int] | Non
     if inner['type'] in ('CIFAR10', 'CIFAR100'):
         inner['download'] = False
     try:
-        dataset = DATASETS.build({**cfg, 'dataset': inner} if cfg['type'] == 'LongTailedDataset' else inner)
+        dataset = build_dataset({**cfg, 'dataset': inner} if cfg['type'] == 'LongTailedDataset' else inner)
         return tuple(dataset.metainfo['classes']), list(dataset.metainfo['class_counts'])
     except UserError:
         classes, name = getattr(part, 'classes', None), getattr(part, 'name', None)

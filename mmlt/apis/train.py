@@ -11,7 +11,7 @@ from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import evaluation, make_record, write_per_class_csv, write_results
 from mmlt.apis.agreement import check_classes, check_counts, seen_size
 from mmlt.config.outcome import hash_of
-from mmlt.config.warnings import double_correction
+from mmlt.config.warnings import double_correction, late_schedules
 from mmlt.engine.checkpoint import checkpoints_of
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
@@ -121,8 +121,8 @@ def run_alone(
     say(f'  folder {stage.folder}')
     if stage.fallback:
         say(f'  {stage.fallback}')
-    if doubled := double_correction(stage.cfg):
-        say(f'  {doubled}')
+    for warning in filter(None, [double_correction(stage.cfg), *late_schedules(stage.cfg)]):
+        say(f'  {warning}')
     runner.train()
     seconds = runner.elapsed()
     record = results_of(stage, runner, prerequisites, seconds)

@@ -15,6 +15,7 @@ from mmlt.config.check import arguments_of, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
 from mmlt.engine.device import resolve_precision
@@ -23,7 +24,7 @@ from mmlt.errors import UserError, changed
 from mmlt.files import sha256_of
 from mmlt.models.backbones.pooling import feature_channels
 from mmlt.plain import plain
-from mmlt.registry import DATASETS, MODELS
+from mmlt.registry import MODELS
 
 _built: dict[str, Any] = {}
 
@@ -32,7 +33,7 @@ def shared_dataset(cfg: dict) -> Any:
     """Build a data set once a process, so that teacher and student read it once."""
     key = json.dumps([str(Path.cwd()), cfg], sort_keys=True, default=str)  # a path in it may be relative
     if key not in _built:
-        _built[key] = DATASETS.build(cfg)
+        _built[key] = build_dataset(cfg)
     return _built[key]
 
 

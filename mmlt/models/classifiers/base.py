@@ -38,7 +38,7 @@ class LongTailedClassifier(BaseModel):
         mixing: config of a `Mixing`; `train_dataloader.partner_sampler` says where the partners come from.
         terms: configs of further terms.
         distill_heads: configs of further terms, as `terms`.
-        data_preprocessor: config of the preprocessor.
+        data_preprocessor: config of the preprocessor; a `num_classes` in it is the head's, unless that says its own.
 
     Attributes:
         class_counts: int64 buffer (K,): images a class in the training set, handed over before the run and kept in every
@@ -66,7 +66,10 @@ class LongTailedClassifier(BaseModel):
         distill_heads: Sequence[dict] = (),
         data_preprocessor: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor=MODELS.build(data_preprocessor) if data_preprocessor else None)
+        preprocessor = dict(data_preprocessor or {})
+        if 'num_classes' in preprocessor:
+            head = {'num_classes': preprocessor.pop('num_classes'), **head}
+        super().__init__(data_preprocessor=MODELS.build(preprocessor) if preprocessor else None)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck else None
         if neck and self.num_experts:
@@ -93,7 +96,13 @@ class LongTailedClassifier(BaseModel):
         """The head of this config, or one for each expert; the backbone and the neck are there already."""
         if 'in_channels' not in head:
             head = {**head, 'in_channels': self.feature_channels}
-        return ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
+        built = ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
+        if type(built).__module__.startswith('mmpretrain.'):
+            raise UserError(
+                f"model.head: mmpretrain's {type(built).__name__} computes its own loss: write head=dict(type='LinearHead') "
+                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
+            )
+        return built
 
     @property
     def num_classes(self) -> int:
