@@ -16,15 +16,15 @@ from mmlt.errors import UserError
 
 # Parts that run otherwise than mmlt does, by the end of their name, and what to write.
 INSTEAD = {
-    'ImageClassifier': "type='LongTailedClassifier' with the same backbone and neck, head=dict(_delete_=True, type='LinearHead') "
-    'and loss=dict(...) beside the head',
+    'ImageClassifier': "type='LongTailedClassifier' with the same backbone and neck, "
+    "head=dict(_delete_=True, type='LinearHead') and loss=dict(...) beside the head",
     'IterBasedTrainLoop': "dict(type='EpochTrainLoop', max_epochs=...): runs are counted in epochs",
     'EpochBasedTrainLoop': "dict(type='EpochTrainLoop', max_epochs=...)",
     'ValLoop': "dict(type='EvalLoop')",
     'TestLoop': "dict(type='EvalLoop')",
     'AmpOptimWrapper': "type='PrecisionOptimWrapper' and precision='bf16' (or --amp)",
-    'RepeatDataset': "the data set itself, and train_dataloader.sampler=dict(type='ShuffleSampler', num_samples=...) for longer "
-    'epochs: class counts must count each image once',
+    'RepeatDataset': 'the data set itself, and for longer epochs '
+    "train_dataloader.sampler=dict(type='ShuffleSampler', num_samples=...): class counts must count each image once",
     'ClassBalancedDataset': "the data set itself, and train_dataloader.sampler=dict(type='RepeatFactorSampler', "
     'threshold=<oversample_thr>): class counts must count each image once',
 }

@@ -73,7 +73,7 @@ class MMPretrainDataset(Dataset):
         try:
             labels = [int(self._info(place)['gt_label']) for place in range(len(dataset))]
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f'the data set {self.name} gives no single label for each image: it cannot be used here.') from error
+            raise UserError(f'the data set {self.name} gives no single label for each image.') from error
         self.labels = np.array(labels, dtype=np.int64)
         names = dataset.metainfo.get('classes') or map(str, range(int(self.labels.max()) + 1))
         self.classes = tuple(map(str, names))
@@ -119,7 +119,7 @@ class MMPretrainDataset(Dataset):
         return (image.flip(0) if self.bgr else image).contiguous(), int(self.labels[place])
 
     def content_sha256(self, indices: np.ndarray | None = None) -> str:
-        """SHA-256 over the images' paths below their folder, or their pixels where they have none, and labels, in this order."""
+        """SHA-256 over the images' paths below their folder, or their pixels where they have none, and labels."""
         digest = hashlib.sha256()
         for place in (range(len(self)) if indices is None else indices.tolist()):
             info = self._info(place)

@@ -1,5 +1,6 @@
 """How a run goes under MMEngine's own Runner: what mmlt's loops and hooks ask of a runner and that one does not have."""
 
+import os
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -92,7 +93,7 @@ class PlainCourse:
                     if record is None:
                         raise UserError(
                             f'{config_name(path)} needs a {role} that is not trained yet: train it by `python tools/train.py '
-                            f'{source.config}`, or name a checkpoint (prerequisites.{role}.checkpoint).'
+                            f'{os.path.relpath(source.path)}`, or name a checkpoint (prerequisites.{role}.checkpoint).'
                         )
                     source = Path(record['folder']) / record['checkpoint']['file']
                 found.append((need, source))

@@ -67,9 +67,9 @@ class LongTailedClassifier(BaseModel):
         data_preprocessor: dict | None = None,
     ) -> None:
         preprocessor = dict(data_preprocessor or {})
-        if 'num_classes' in preprocessor:
-            head = {'num_classes': preprocessor.pop('num_classes'), **head}
+        stated = preprocessor.pop('num_classes', None)
         super().__init__(data_preprocessor=MODELS.build(preprocessor) if preprocessor else None)
+        self._classes_of_data = {} if stated is None else dict(num_classes=stated)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck else None
         if neck and self.num_experts:
@@ -94,6 +94,7 @@ class LongTailedClassifier(BaseModel):
 
     def build_head(self, head: dict) -> nn.Module:
         """The head of this config, or one for each expert; the backbone and the neck are there already."""
+        head = {**self._classes_of_data, **head}
         if 'in_channels' not in head:
             head = {**head, 'in_channels': self.feature_channels}
         built = ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
