@@ -145,8 +145,7 @@ class BareLeg(Prepared):
                 keys = torch.arange(first, first + len(places), device=places.device) + epoch * 2**32
                 batch = Batch(self.images[places], self.labels[places], places, keys)
                 with autocast(self.precision):
-                    images = pipeline.normalise(pipeline.augment(batch))
-                    loss = sum(self.model.losses(images, batch.labels).values())
+                    loss = sum(self.model(*pipeline(batch, training=True), mode='loss').values())
                 loss.backward()
                 self.optimizer.step()
                 self.optimizer.zero_grad()

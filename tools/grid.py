@@ -15,10 +15,10 @@ def parse_args() -> argparse.Namespace:
         'Shared teachers are trained once.'
     )
     parser.add_argument('configs', nargs='+', help='paths of configs')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0], metavar='K')
+    parser.add_argument('--seeds', type=int, action='extend', nargs='+', metavar='K', help='training seeds; default 0')
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time (several fit on one GPU); default 1')
     parser.add_argument('--precision', choices=('fp32', 'bf16'), help='instead of the precision in the configs')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override every config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     return parser.parse_args()
 
@@ -28,7 +28,7 @@ def main() -> None:
     args = parse_args()
     from mmlt.apis.grid import run_grid
 
-    run_grid(args.configs, args.seeds, args.jobs, args.precision, args.cfg_options)
+    run_grid(args.configs, args.seeds or [0], args.jobs, args.precision, args.cfg_options)
 
 
 if __name__ == '__main__':

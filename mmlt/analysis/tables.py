@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NOTHING_STORED = 'No finished run is stored yet.'
+SUMMARY = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few')
 SELECTION = {'test': 'chosen on the test set', 'holdout': 'chosen on a holdout of the training set'}
 
 
@@ -98,9 +99,38 @@ def render_table(
     return '\n\n'.join(parts)
 
 
-def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str]) -> str:
+def render_summary(
+    results_by_config: Mapping[str, Sequence[Record]], folder: str = '.', names: Mapping[str, str] | None = None
+) -> str:
+    """The same tables at a glance: method, top-1, shot groups and seeds; arguments as :func:`render_table`."""
+    records = [{**record, 'config': config} for config, records in results_by_config.items() for record in records]
+    if not records:
+        return NOTHING_STORED
+    parts = []
+    for recipe, rows in rows_by_recipe(records).items():
+        columns = [column for column in recipe.columns if column[1] in SUMMARY]
+        lines = [['method', *(heading for heading, _, _ in columns), 'seeds'], ['---', *['---:'] * (len(columns) + 1)]]
+        plain = min((row.config.rpartition('/')[2] for row in rows), key=len)  # what all configs of the recipe begin with
+        for row in _in_order(rows, names or {}):
+            target = posixpath.relpath(f'configs/{row.config}.py', folder)
+            variant = row.label.rpartition('/')[2].removeprefix(plain).replace('_', ' ').strip()
+            method = f'[{method_of(row.records[0], names or {})}{f", {variant}" if variant else ""}]({target})'
+            lines.append([method, *(row.figure(key, digits) for _, key, digits in columns), str(len(row.records))])
+        parts.append(f'**{recipe.title}**\n\n{_table(lines)}')
+    return '\n\n'.join(parts)
+
+
+def _in_order(rows: Sequence[Row], names: Mapping[str, str]) -> list[Row]:
     places = {name: place for place, name in enumerate(names)}
-    rows = sorted(rows, key=lambda row: places.get(row.config.split('/')[0], len(places)))
+    return sorted(rows, key=lambda row: places.get(row.config.split('/')[0], len(places)))
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    return '\n'.join('| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines)
+
+
+def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str]) -> str:
+    rows = _in_order(rows, names)
     best = f'{recipe.best[0]}, {SELECTION[recipe.selected_on]}' if recipe.best else None
     headings = ['method', 'config', 'seeds', *(heading for heading, _, _ in recipe.columns)]
     headings += [best] if best else []
@@ -123,8 +153,7 @@ def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[s
                 first['versions'].get('torch', ABSENT),
             ]
         )
-    table = '\n'.join('| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines)
-    return f'**{recipe.title}**; {recipe.groups}.\n\n{table}'
+    return f'**{recipe.title}**; {recipe.groups}.\n\n{_table(lines)}'
 
 
 def unsourced_figures(text: str) -> list[str]:

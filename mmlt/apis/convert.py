@@ -69,8 +69,8 @@ def convert(
     weights['class_counts'] = model.class_counts
     load_weights(model, weights, source)
     meta = dict(
-        epoch=None,  # nobody knows
-        classes=list(classes or map(str, range(model.num_classes))),
+        epoch=None,  # unknown
+        classes=list(classes) if classes else None,  # else unknown too
         class_counts=counts,
         model=plain(cfg.model.to_dict()),
         precision='fp32',

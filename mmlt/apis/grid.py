@@ -8,11 +8,13 @@ import threading
 import time
 from pathlib import Path
 
-from mmlt.analysis.tables import comparison_table
+from mmlt.analysis.results import read_results
+from mmlt.analysis.tables import comparison_tables
+from mmlt.apis.parent import environment
 from mmlt.config.find import find_config
 from mmlt.config.overrides import parse_options
 from mmlt.engine.console import console, say
-from mmlt.engine.stages import Stage
+from mmlt.engine.stages import Stage, check_seeds
 from mmlt.errors import UserError
 
 
@@ -37,14 +39,13 @@ def run_grid(
         UserError: a config does not exist (before anything is trained), or runs failed (after the others are done).
     """
     package = str(Path(__file__).resolve().parents[2])
-    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, [package, os.environ.get('PYTHONPATH')]))}
+    path = os.pathsep.join(filter(None, [package, os.environ.get('PYTHONPATH')]))
+    env = environment({**os.environ, 'PYTHONPATH': path})  # killed outright, the grid takes its runs along
     if jobs < 1:
         raise UserError(f'--jobs {jobs}: at least one run at a time is needed.')
-    stages = [
-        Stage(find_config(config), seed, parse_options(options or []), precision)
-        for config in configs
-        for seed in seeds
-    ]
+    check_seeds(seeds)
+    paths = list(dict.fromkeys(find_config(config) for config in configs))  # patterns of the shell may overlap
+    stages = [Stage(path, seed, parse_options(options or []), precision) for path in paths for seed in seeds]
     waiting = list(stages)
     running: dict[subprocess.Popen, Stage] = {}
     failed: list[str] = []
@@ -77,9 +78,9 @@ def run_grid(
             process.terminate()
         for process in running:
             process.wait()
-    results = [record for stage in stages if (record := stage.finished())]
-    if results:
-        console.print(comparison_table(results))
+    results = [read_results(record['folder']) for stage in stages if (record := stage.finished())]
+    for table in comparison_tables(results):  # one for each number of epochs, data set and the like
+        console.print(table)
     if failed:
         names = '; '.join(failed)
         raise UserError(f'{len(failed)} of {len(stages)} runs failed: {names}; run the same command to go on.')

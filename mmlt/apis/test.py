@@ -9,10 +9,11 @@ from mmengine.dist import get_world_size, is_main_process
 from mmlt.analysis.results import evaluation, make_record, write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
-from mmlt.apis.agreement import check_classes
+from mmlt.apis.inputs import check_files, say_skipped, skipped
 from mmlt.apis.posthoc import adjust_model
 from mmlt.config.find import config_name, find_config
 from mmlt.config.load import load_config
+from mmlt.engine.agreement import check_classes, class_folders
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.engine.device import device_name, resolve_precision, start_processes
 from mmlt.engine.runner import LongTailedRunner
@@ -80,8 +81,14 @@ def test(
             'use the config it was trained with.'
         )
     load_weights(runner.bare_model, runner.bare_model.current_names(content['state_dict']), checkpoint)
-    tested_on = runner.test_loop.dataloader.dataset.metainfo.get('classes')
-    check_classes(meta.get('classes') or tested_on or [], tested_on, f'{checkpoint} was trained on')
+    tested = runner.test_loop.dataloader.dataset
+    names = tested.metainfo.get('classes')
+    check_classes(
+        meta.get('classes') or names or [], names, f'what {checkpoint} was trained on', meta.get('class_folders'),
+        class_folders(tested),
+    )  # fmt: skip
+    check_files({'test': tested})
+    say_skipped({'test': tested})
     aggregated = aggregate(runner) if aggregate_experts else None
     adjusted = adjust_model(adjustment, runner, train_data, meta, config_name(path)) if adjustment else None
     start = time.perf_counter()
@@ -96,6 +103,7 @@ def test(
         config=config_name(path),
         **_origin(meta),
         overrides=overrides or {},
+        **({'skipped': left} if (left := skipped({'test': dataset})) else {}),
         precision=cfg.precision,
         device=device_name(),
         world_size=get_world_size(),

@@ -1,6 +1,7 @@
 """Train a config and whatever it needs."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,23 @@ import torch
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 
 from mmlt.analysis.report import REPORT_FILE, write_report
-from mmlt.analysis.results import evaluation, make_record, write_per_class_csv, write_results
-from mmlt.apis.agreement import check_classes, check_counts, seen_size
+from mmlt.analysis.results import evaluation, make_record, read_results, write_per_class_csv, write_results
+from mmlt.apis.inputs import check_inputs, say_skipped, skipped
+from mmlt.apis.output import check_record
+from mmlt.apis.pictures import draw_finished, note_drawn
 from mmlt.config.outcome import hash_of
 from mmlt.config.warnings import double_correction, late_schedules
+from mmlt.engine.agreement import seen_size
 from mmlt.engine.checkpoint import checkpoints_of
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
 from mmlt.engine.finished import attach
-from mmlt.engine.hooks import peak_memory_mb
+from mmlt.engine.hooks import accuracies, peak_memory_mb
 from mmlt.engine.lock import run_lock
 from mmlt.engine.mmengine_compat import set_loaders
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.engine.stages import Need, Stage, check_folder, one_or_all
+from mmlt.errors import UserError
 from mmlt.files import sha256_of
 
 
@@ -64,6 +69,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         launcher: as `train`.
         needed_by: name of the run this one is a prerequisite of: it is then resumed, and waited for, by itself.
     """
+    check_inputs(stage.loader.dataset, stage.val_loader.dataset)  # before hours of a teacher
     finished = {}
     for role, needs in stage.prerequisites.items():
         finished[role] = [checkpoint_of(need, launcher, stage.name) for need in needs]
@@ -71,13 +77,17 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         found = [stage.finished()]
         broadcast_object_list(found)
         if found[0]:
+            found[0].update(read_results(found[0]['folder']))  # all of it is what a record must be
             why = f'needed by {needed_by}' if needed_by else 'nothing to do'
             say(f'{stage.name}, seed {stage.seed}: finished before in {found[0]["folder"]} ({why})')
             if is_main_process():
                 ensure_report(Path(found[0]['folder']))
+                if not needed_by:
+                    draw_finished(stage.cfg, Path(found[0]['folder']))
             return found[0]
         if (needed_by or not resume) and checkpoints_of(stage.folder):
             check_folder(stage, needed_by)
+        check_record(stage.folder, stage.config_hash)
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')
         try:
@@ -95,14 +105,12 @@ def run_alone(
     needed_by: str | None = None,
 ) -> dict:
     """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
-    trained_on = stage.loader.dataset.metainfo
-    check_counts(trained_on['classes'], trained_on['class_counts'])
-    check_classes(trained_on['classes'], stage.val_loader.dataset.metainfo.get('classes'))
     runner = build_runner(stage, resume, launcher)
     runner.image_size = seen_size(runner.bare_model, stage.loader.dataset)
     prerequisites, teachers = {}, {}
     for role, paths in finished.items():
-        attach(runner.bare_model, role, list(zip(stage.prerequisites[role], paths, strict=True)), trained_on, runner.image_size)
+        pairs = list(zip(stage.prerequisites[role], paths, strict=True))
+        attach(runner.bare_model, role, pairs, stage.loader.dataset, runner.image_size)
         sums = [sha256_of(path) for path in paths]
         teachers[role] = one_or_all(sums, role in stage.several)
         for place, (path, one) in enumerate(zip(paths, sums, strict=True)):
@@ -119,6 +127,7 @@ def run_alone(
     say(f'{stage.name}{why}, seed {stage.seed}: {len(data.labels):,} images of {len(data.metainfo["classes"])} classes, '
         f'{runner.cfg.train_cfg.max_epochs} epochs, {stage.cfg.precision}, {device_name()}')  # fmt: skip
     say(f'  folder {stage.folder}')
+    say_skipped(dict(training=data, test=stage.val_loader.dataset))
     if stage.fallback:
         say(f'  {stage.fallback}')
     for warning in filter(None, [double_correction(stage.cfg), *late_schedules(stage.cfg)]):
@@ -131,10 +140,24 @@ def run_alone(
             write_per_class_csv(stage.folder / 'per_class.csv', rows)
         write_results(stage.folder, record)  # from here on the run counts as finished
         write_report(stage.folder)
+        note_drawn(stage.cfg, stage.folder)
     minutes, rest = divmod(round(seconds), 60)
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
+    say_figures(record)
     runner.leave_if_asked()
     return {**record, 'folder': str(stage.folder)}
+
+
+def say_figures(record: dict) -> None:
+    """What the person waited for: the last epoch's accuracies, under them those of the run's teachers and first stages."""
+    lines = [('after the last epoch' if record['last']['epoch'] == record['epochs'] else 'last', record['last']['metrics'])]
+    for role, needed in record['prerequisites'].items():
+        with suppress(UserError, OSError):
+            lines.append((role, read_results(Path(needed['run']) / 'results.json')['last']['metrics']))
+    width = max(len(name) for name, _ in lines)
+    for name, metrics in lines:
+        if shown := accuracies(metrics):
+            say(f'  {name:{width}}  {"  ".join(shown)}')
 
 
 def checkpoint_of(need: Need, launcher: str, needed_by: str) -> Path:
@@ -195,6 +218,7 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         seconds=seconds,
         images=epochs * len(dataset.labels),
         data=dataset.fingerprint(),
+        **({'skipped': left} if (left := skipped(dict(training=dataset, test=stage.val_loader.dataset))) else {}),
         epochs=epochs,
         finished=True,
         shot_groups=runner.val_loop.details.get('shot_groups', {}),

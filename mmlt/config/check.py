@@ -69,7 +69,7 @@ def kind_at(path: str) -> str | None:
 # What the tables below hold must be a table: a part, or parts by name.
 TABLES = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg')
 TABLES += ('test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'default_hooks', 'prerequisites', 'env_cfg')
-# What loaders and prerequisites are made of; no type stands in them, so nothing else would notice a wrong name.
+# Keys of loaders and prerequisites. These dicts have no `type`, so a misspelt key is noticed here only.
 LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'partner_sampler', 'num_workers', 'drop_last'}
 PREREQUISITE_KEYS = {'config', 'checkpoint', 'classes', 'parts', 'seed_offset'}
 INNER_TABLES = {
@@ -164,7 +164,7 @@ def refuse_others(path: str, given: dict, known: set[str]) -> None:
 
 
 def arguments_of(part: Callable) -> set[str] | None:
-    """Names of the arguments that a part takes; None where it takes any, or nobody knows.
+    """Names of the arguments that a part takes; None where it takes any, or its signature cannot be read.
 
     What a class takes as `**others` its base takes: the bases' arguments are added, up to one that lists all of its own,
     but for those that the class settles itself (its attribute `settled`).

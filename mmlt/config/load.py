@@ -19,6 +19,8 @@ from mmlt.config.outcome import ROUTE
 from mmlt.config.overrides import check_override
 from mmlt.errors import UserError
 
+FIRST_DROP = 'first_drop'
+
 
 def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> Config:
     """Read a config with its bases and apply overrides to paths that exist.
@@ -53,4 +55,30 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     if 'head' in cfg.get('model', {}) and 'num_classes' in cfg:
         cfg.model.head.setdefault('num_classes', cfg.num_classes)
+    if 'model' in cfg:
+        set_first_drop(cfg.model, cfg.get('param_scheduler'))
     return cfg
+
+
+def set_first_drop(node: Any, schedule: Any, where: str = 'model') -> None:
+    """Put the epoch, from 0, of the first drop of the learning rate where the model's config says `'first_drop'`.
+
+    Args:
+        node: the model's config, or a piece of it.
+        schedule: config of the parameter schedulers.
+        where: place of the piece.
+
+    Raises:
+        UserError: the schedule has no drop.
+    """
+    for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+        if isinstance(value, (dict, list)):
+            set_first_drop(value, schedule, f'{where}.{key}')
+        elif value == FIRST_DROP and str(key).endswith('start_epoch'):
+            parts = schedule if isinstance(schedule, (list, tuple)) else [schedule]
+            drops = [drop for part in parts if part and part.get('by_epoch', True) for drop in part.get('milestones', [])]
+            if not drops:
+                raise UserError(
+                    f'{where}.{key} is {FIRST_DROP!r}, but param_scheduler has no milestones in epochs: give a number.'
+                )
+            node[key] = min(drops)

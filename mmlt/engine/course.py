@@ -97,7 +97,10 @@ class PlainCourse:
                         )
                     source = Path(record['folder']) / record['checkpoint']['file']
                 found.append((need, source))
-            attach(self.bare_model, role, found, self.runner.train_loop.dataloader.dataset.metainfo)
+            attach(self.bare_model, role, found, self.runner.train_loop.dataloader.dataset)
+
+    def begin_training(self) -> None:
+        """Nothing is kept of hooks."""
 
     def record_evaluation(self, epoch: int, metrics: dict[str, float]) -> None:
         """Keep an evaluation's metrics; keep the weights too where they are the best so far."""

@@ -1,15 +1,13 @@
 """The model of a finished run, rebuilt from its checkpoint, and its place in a run that builds on it."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.registry import DefaultScope
 
+from mmlt.engine.agreement import check_classes, check_input, class_folders, places_of_classes
 from mmlt.engine.checkpoint import load_checkpoint
-from mmlt.engine.console import say
 from mmlt.engine.stages import Need
 from mmlt.errors import UserError
 from mmlt.models.classifiers import LongTailedClassifier
@@ -77,7 +75,7 @@ def attach(
     model: LongTailedClassifier,
     role: str,
     needs: list[tuple[Need, Path]],
-    trained_on: dict,
+    dataset: Any,
     image_size: list[int] | None = None,
 ) -> None:
     """Give a model its prerequisites of one role (`LongTailedClassifier.attach`).
@@ -86,81 +84,25 @@ def attach(
         model: the model.
         role: of the prerequisites.
         needs: each prerequisite and its checkpoint.
-        trained_on: `metainfo` of the training set.
+        dataset: that the model is trained on: a teacher's outputs must mean its classes.
         image_size: height and width of the images that the model is trained on, where known.
 
     Raises:
         UserError: the method knows no such role, or a checkpoint does not fit.
     """
-    others, classes = [], []
+    others, places = [], []
+    names = dataset.metainfo['classes']
     for need, path in needs:
         content = load_checkpoint(path)
+        meta = content['meta']
         others.append(classifier_of(content, path))
-        classes.append(places_of_classes(need.classes, content['meta'].get('classes'), trained_on['classes'], path))
-        check_input(model, others[-1], role, (image_size, content['meta'].get('image_size')))
+        places.append(places_of_classes(need.classes, meta.get('classes'), names, path))
+        if role.startswith('teacher') and places[-1] is None and meta.get('classes'):
+            check_classes(
+                meta['classes'], names, f'the {role} {path}', meta.get('class_folders'), class_folders(dataset),
+                'the training set',
+            )  # fmt: skip
+        check_input(model, others[-1], role, (image_size, meta.get('image_size')))
     if role == 'init':
         return model.begin_with(others, needs[0][0].parts)
-    model.attach(role, others, classes)
-
-
-def places_of_classes(
-    wanted: Sequence[str | int] | None, its: Sequence[str] | None, classes: Sequence[str], source: object
-) -> list[int] | None:
-    """The place among `classes` of each class that a finished model knows.
-
-    Args:
-        wanted: what the config says: names or places, in the order of the model's classes; None where it says nothing.
-        its: names of the model's classes; None where it does not tell.
-        classes: names of the classes of this run.
-        source: the model's checkpoint, for the message.
-
-    Returns:
-        A list of places, or None where the classes are the same in the same order, or nothing tells.
-
-    Raises:
-        UserError: a class that this run does not have, or twice the same.
-    """
-    names = [str(name) for name in classes]
-    if wanted is None and (its is None or list(map(str, its)) == names or not set(map(str, its)) <= set(names)):
-        return None
-    places = []
-    for name in its if wanted is None else wanted:
-        place = name if isinstance(name, int) else (names.index(name) if name in names else -1)
-        if not 0 <= place < len(names) or place in places:
-            raise UserError(f'this run has no class {name!r}, or has it once, as {source} should know it: correct `classes`.')
-        places.append(place)
-    return places
-
-
-def check_input(model: LongTailedClassifier, other: LongTailedClassifier, role: str, sizes: tuple) -> None:
-    """A finished run's model sees this run's images: refuse another normalisation, tell of another size.
-
-    Args:
-        model: of this run.
-        other: of the finished run.
-        role: what it is here, `teacher` for instance.
-        sizes: height and width of the images of this run, and of the finished one; None where it is not known.
-
-    Raises:
-        UserError: the finished run normalised its images otherwise.
-    """
-    mine, theirs = _normalisation(model), _normalisation(other)
-    if mine and theirs and not (mine[0].shape == theirs[0].shape and all(map(torch.allclose, mine, theirs))):
-        (mean, std), (its_mean, its_std) = ([part.flatten().tolist() for part in pair] for pair in (mine, theirs))
-        raise UserError(
-            f'the {role} was trained on images normalised with mean {_short(its_mean)} and std {_short(its_std)}, this run '
-            f'has {_short(mean)} and {_short(std)}: set data_preprocessor.mean and std to those of the {role}.'
-        )
-    here, there = sizes
-    if here and there and here != there:
-        say(f'  the {role} was trained on images of {there[0]}x{there[1]} pixels and sees {here[0]}x{here[1]} here')
-
-
-def _normalisation(model: LongTailedClassifier) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Mean and standard deviation of a `BatchPreprocessor`, in [0, 1], on the CPU."""
-    mean, scale = (getattr(model.data_preprocessor, name, None) for name in ('mean', 'scale'))
-    return None if mean is None or scale is None else (mean.cpu() / 255, 1 / scale.cpu() / 255)
-
-
-def _short(values: list[float]) -> str:
-    return ', '.join(f'{value:.4g}' for value in values)
+    model.attach(role, others, places)

@@ -3,12 +3,13 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import mmengine.hooks
 from mmengine.device import get_device
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import is_distributed, is_main_process, master_only
 from mmengine.hooks import Hook, RuntimeInfoHook
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -74,7 +75,8 @@ class ProgressHook(Hook):
 
     Args:
         interval: steps between two fetches of the losses.
-        seconds: least time between two plain lines on a console that is no terminal.
+        seconds: time to the first plain line on a console that is no terminal, and least time between two of them; they
+            get rarer as the run goes on, one for each twentieth of the time so far.
     """
 
     priority = 'BELOW_NORMAL'
@@ -104,32 +106,38 @@ class ProgressHook(Hook):
             self._bar.start()
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
-        """Move the bar; fetch and log the losses every `interval` steps."""
-        if (runner.iter + 1) % self.interval == 0:
+        """Move the bar; fetch and log the losses every `interval` steps, and when a plain line is due."""
+        # Ranks fetch together, and their clocks differ: several of them keep to the steps.
+        due = self._bar is None and not is_distributed() and self._line_is_due()
+        if due or (runner.iter + 1) % self.interval == 0:
             self._log(runner, runner.iter + 1)
+        if due:
+            self._say_line(runner)
 
     def after_train_epoch(self, runner) -> None:  # noqa: ANN001
         """One line in the log for each epoch."""
         self._log(runner, runner.iter)
-        now = time.perf_counter()
-        text = f'{self._headline(runner, runner.epoch + 1)}  ETA {self._eta(runner)}'
-        if self._bar is None and now - self._said > self.seconds:
-            self._said = now
-            say(text)
+        if self._bar is None and self._line_is_due():
+            self._say_line(runner)
         else:
-            note(text)
+            note(self._line(runner))
+
+    def _line_is_due(self) -> bool:
+        now = time.perf_counter()
+        return now - self._said > max(self.seconds, (now - self._started) / 20)
+
+    def _say_line(self, runner) -> None:  # noqa: ANN001
+        self._said = time.perf_counter()
+        say(self._line(runner))
+
+    def _line(self, runner) -> str:  # noqa: ANN001
+        return f'{self._headline(runner, runner.epoch + 1)}  ETA {self._eta(runner)}'
 
     def after_val_epoch(self, runner, metrics=None) -> None:  # noqa: ANN001
-        """Show the accuracies of an evaluation."""
-        shown = [
-            f'{name.split("/")[1]} {value:.2f}'
-            for name, value in metrics.items()
-            if name.startswith('accuracy/') and name != 'accuracy/mean_class'
-        ]
+        """Show the accuracies of an evaluation; on a terminal they stay above the bar."""
+        shown = accuracies(metrics)
         self._accuracy = f'  {shown[0]}' if shown else ''
-        note(f'epoch {runner.epoch}/{runner.max_epochs}  evaluated: {", ".join(shown)}')
-        if self._bar is None and runner.train_loop.epoch == runner.max_epochs:
-            say(f'epoch {runner.epoch}/{runner.max_epochs}  evaluated: {", ".join(shown)}')
+        (say if self._bar else note)(f'epoch {runner.epoch}/{runner.max_epochs}  evaluated: {", ".join(shown)}')
         self._write(runner, metrics, runner.iter)
 
     def after_train(self, runner) -> None:  # noqa: ANN001
@@ -148,7 +156,7 @@ class ProgressHook(Hook):
 
     def _eta(self, runner) -> str:  # noqa: ANN001
         done = runner.iter + 1 - self._first_iter
-        left = (runner.max_iters - runner.iter - 1) * (time.perf_counter() - self._started) / max(done, 1)
+        left = max(runner.max_iters - runner.iter - 1, 0) * (time.perf_counter() - self._started) / max(done, 1)
         return f'{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}'
 
     def _log(self, runner, done: int) -> None:  # noqa: ANN001
@@ -171,6 +179,12 @@ class ProgressHook(Hook):
             file.write(json.dumps({'step': step, 'epoch': runner.epoch, **scalars}) + '\n')
 
 
+def accuracies(metrics: Mapping[str, float]) -> list[str]:
+    """Top-1 and the accuracy of each shot group in words."""
+    names = ('top1', 'many', 'medium', 'few')
+    return [f'{name} {metrics[f"accuracy/{name}"]:.2f}' for name in names if f'accuracy/{name}' in metrics]
+
+
 def cut_scalars(path: Path, step: int, evaluated: bool) -> None:
     """Drop what a run wrote after the step from which it goes on, and a line that a kill left half-written.
 
@@ -182,8 +196,8 @@ def cut_scalars(path: Path, step: int, evaluated: bool) -> None:
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding='utf-8').splitlines():
-        with suppress(ValueError, KeyError, TypeError):
+    for line in path.read_text(encoding='utf-8', errors='replace').splitlines():
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             scalars = json.loads(line)
             if scalars['step'] < step or (scalars['step'] == step and ('lr' in scalars or evaluated)):
                 kept.append(line + '\n')

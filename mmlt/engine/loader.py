@@ -28,7 +28,7 @@ _resident: WeakKeyDictionary = WeakKeyDictionary()
 def resident_tensors(dataset) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN001
     """Images uint8 (N, C, H, W) and labels int64 (N,) of a resident data set on the training device.
 
-    There is one copy, whatever loaders ask for it (a teacher's and its student's); the data set lets go of its own pixels.
+    There is one copy, whatever loaders ask for it (a teacher's and its student's); the data set releases its own pixels.
     """
     held = _resident.get(dataset)
     if held is None:

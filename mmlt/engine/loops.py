@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.dist import all_reduce_params, get_rank, get_world_size
+from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import BaseLoop
 
+from mmlt.engine.console import say
 from mmlt.engine.course import course_of
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import BatchLoader, build_loader
@@ -82,16 +84,28 @@ class EpochTrainLoop(BaseLoop):
     def run(self) -> torch.nn.Module:
         """Train to the end; an evaluation that a resumed checkpoint still owes comes first."""
         self.runner.call_hook('before_train')
+        self.course.begin_training()
         if self.step == 0:
             self._evaluate_if_due()
-        while self.epoch < self.max_epochs and not self.stop_training:
+        while self.epoch < self.max_epochs and (self.step or not self.stop_training):  # an epoch under way is finished
             self.run_epoch()
             self._evaluate_if_due()
+        if self.stop_training and self.epoch < self.max_epochs:
+            say(f'stopped after epoch {self.epoch} of {self.max_epochs}: {self._why()}')
+            if self.epoch not in self.course.evaluated_epochs and self.runner.val_loop is not None:
+                self.course.record_evaluation(self.epoch, self.runner.val_loop.run())
         last = Path(self.runner.work_dir) / f'epoch_{self.epoch}.pth'
-        if self.course.agreed(not last.is_file()):  # a hook ended the run early, or the config has no checkpoints
+        # A hook ended the run early, after an evaluation of which the last checkpoint knows or not, or there is none.
+        if self.course.agreed(self.stop_training or not last.is_file()):
             self.course.save_run(self.epoch, 0)
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def _why(self) -> str:
+        """Which hook ended training, as far as hooks tell."""
+        stoppers = [hook for hook in self.runner.hooks if isinstance(hook, EarlyStoppingHook)]
+        told = [f'{hook.monitor} did not improve for {hook.patience} evaluations' for hook in stoppers]
+        return ' or '.join(told) or 'a hook ended it'
 
     def run_epoch(self) -> None:
         """One epoch, or what is left of it."""

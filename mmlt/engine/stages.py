@@ -1,6 +1,7 @@
 """Prepared runs: a config, its data, its prerequisites, the hash of what it will give, the folder it lives in."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,8 +26,29 @@ from mmlt.files import sha256_of
 from mmlt.models.backbones.pooling import feature_channels
 from mmlt.plain import plain
 from mmlt.registry import MODELS
+from mmlt.schema import problem, read_json
 
+# What a record must have to be looked at as that of a finished run.
+FINISHED = {
+    'finished': (bool,),
+    'config_hash': (str,),
+    'evaluated_epochs': [(int,)],
+    'checkpoint': {'file': (re.compile(r'epoch_\d+\.pth'),), 'sha256': (str,)},
+}
 _built: dict[str, Any] = {}
+
+
+def check_seeds(seeds: list[int]) -> None:
+    """Refuse seeds that are none, or that stand there twice, before anything is trained.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    for seed in seeds:
+        if not 0 <= seed < 2**63:
+            raise UserError(f'the seed must be at least 0 and below 2^63, not {seed}.')
+        if seeds.count(seed) > 1:
+            raise UserError(f'seed {seed} is named {seeds.count(seed)} times: give each seed once.')
 
 
 def shared_dataset(cfg: dict) -> Any:
@@ -35,6 +57,13 @@ def shared_dataset(cfg: dict) -> Any:
     if key not in _built:
         _built[key] = build_dataset(cfg)
     return _built[key]
+
+
+def forget_changeable() -> None:
+    """Forget the data sets read from files: a notebook may train again after its images have changed."""
+    for key, dataset in list(_built.items()):
+        if not (getattr(dataset, 'resident', False) and dataset.metainfo.get('verified')):
+            del _built[key]
 
 
 @dataclass
@@ -97,8 +126,9 @@ class Stage:
     needed_by: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise UserError(f'the seed must be at least 0, not {self.seed}.')
+        check_seeds([self.seed])
+        if not self.needed_by:
+            forget_changeable()
         self.path = find_config(self.config)
         if self.path in self.needed_by:
             raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
@@ -158,7 +188,7 @@ class Stage:
         }
         files = [*initial_weights(self.cfg.model), *([self.cfg.load_from] if self.cfg.get('load_from') else [])]
         data, tested_on = self.loader.dataset, self.val_loader.dataset
-        # Known pixels are what the config says; of others the config says too little, and their files may be others.
+        # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
         return outcome_of(
             self.cfg,
             data.fingerprint(),
@@ -198,11 +228,13 @@ class Stage:
             if not path.is_file():
                 continue
             try:
-                record = json.loads(path.read_text(encoding='utf-8'))
-                checkpoint = path.parent / record['checkpoint']['file']
-            except (ValueError, KeyError, TypeError):
+                record = read_json(path)
+            except (OSError, ValueError):
                 continue
-            if record.get('finished') and record.get('config_hash') == self.config_hash and checkpoint.is_file():
+            if problem(record, FINISHED) or not record['finished'] or not record['evaluated_epochs']:
+                continue  # somebody's file of that name, or the record of an evaluation; a run's own is whole or not there
+            checkpoint = path.parent / record['checkpoint']['file']
+            if record['config_hash'] == self.config_hash and checkpoint.is_file():
                 return {**record, 'folder': str(path.parent)}
         return None
 
@@ -230,16 +262,16 @@ def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **c
 
 
 def complete_model(cfg: Config) -> None:
-    """Write into the config what the model would ask of its parts: a head's `in_channels`, which the backbone tells."""
-    head = cfg.model.get('head')
-    if head is None or 'in_channels' in head or 'backbone' not in cfg.model:
-        return
-    kind = MODELS.get(head.type) if isinstance(head.get('type'), str) else None
-    if kind is None or 'in_channels' not in (arguments_of(kind) or ()):
+    """Write into the config what the model would ask of its backbone: the `in_channels` of its head and its projector."""
+    parts = [cfg.model[key] for key in ('head', 'projector') if 'in_channels' not in (cfg.model.get(key) or {'in_channels': 0})]
+    if not parts or 'backbone' not in cfg.model:
         return
     with building('model.backbone'), torch.random.fork_rng(devices=[]):
-        parts = [MODELS.build(cfg.model[key]) if cfg.model.get(key) else None for key in ('backbone', 'neck')]
-        head.in_channels = feature_channels(*parts)
+        network = [MODELS.build(cfg.model[key]) if cfg.model.get(key) else None for key in ('backbone', 'neck')]
+        channels = feature_channels(*network)
+    for part in parts:
+        if 'type' not in part or 'in_channels' in (arguments_of(MODELS.get(part.type)) or ()):
+            part.in_channels = channels
 
 
 def check_folder(stage: Stage, needed_by: str | None = None) -> None:
@@ -272,6 +304,6 @@ def check_folder(stage: Stage, needed_by: str | None = None) -> None:
     if before == now:
         raise UserError(f'{stage.folder} holds an unfinished run: go on with --resume, or choose another --work-dir.')
     raise UserError(
-        f'{stage.folder} holds a run of another config ({changed(before, now, "outcome")}): choose another --work-dir, '
-        'or restore the config; --resume does not go on with a changed one.'
+        f'{stage.folder} holds a run of another config or of other data ({changed(before, now, "outcome")}): choose another '
+        '--work-dir, or restore the config; --resume does not go on with a changed one.'
     )

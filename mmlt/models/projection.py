@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmlt.models.backbones.pooling import pool_features
+from mmlt.models.heads.classification import init_linear
 from mmlt.models.losses.inputs import widen
 
 
@@ -26,9 +27,17 @@ class Projector(nn.Module):
         hidden: sizes of the hidden layers, each followed by a ReLU.
         out_channels: size D of the projection.
         batch_norm: normalise each hidden layer over the batch.
+        last_init: of the last layer, see `LinearHead`; the others have torch's own.
     """
 
-    def __init__(self, in_channels: int, hidden: Sequence[int], out_channels: int, batch_norm: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden: Sequence[int],
+        out_channels: int,
+        batch_norm: bool = False,
+        last_init: str = 'torch',
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for before, after in zip((in_channels, *hidden), hidden, strict=False):
@@ -38,6 +47,7 @@ class Projector(nn.Module):
             layers.append(nn.ReLU(inplace=True))
         self.out_channels = out_channels
         self.layers = nn.Sequential(*layers, nn.Linear((in_channels, *hidden)[-1], out_channels))
+        init_linear(self.layers[-1], last_init)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (B, C) to unit vectors (B, D), float32 or wider."""

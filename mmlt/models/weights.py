@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.errors import UserError
+from mmlt.tensors import not_finite
 
 WRAPPERS = ('state_dict', 'model', 'net')
 
@@ -35,6 +36,8 @@ def load_weights(model: nn.Module, state_dict: dict, source: str | Path) -> None
         parts.append(f'unknown here: {", ".join(foreign[:3])}' + (f' and {len(foreign) - 3} more' if len(foreign) > 3 else ''))
     if parts:
         raise UserError(f'{source} does not fit the config\'s model: {"; ".join(parts)}.')
+    if wild := not_finite(state_dict, but=own):
+        raise UserError(f'{source} holds values that are NaN or infinite ({wild}): use an earlier checkpoint.')
     model.load_state_dict(state_dict)
 
 

@@ -9,8 +9,8 @@ import torch
 from mmlt.apis.aggregation import aggregate
 from mmlt.apis.test import test as evaluate
 from mmlt.apis.train import train
-from mmlt.engine.finished import load_classifier
 from mmlt.datasets import Digits
+from mmlt.engine.finished import load_classifier
 from mmlt.errors import UserError
 from mmlt.evaluation.posthoc.aggregation import Aggregation
 
@@ -27,7 +27,7 @@ def checkpoint(tmp_path_factory):
 class Steady(torch.nn.Module):
     """Stands in for a classifier: one expert sees nothing, one always the same, one each view anew."""
 
-    def expert_outputs(self, images):
+    def network(self, images):
         fickle = (images.sum((1, 2, 3)).abs() * 7).long() % 4
         steady = torch.tensor([4.0, 0, 0, 0]).expand(len(images), 4)
         return SimpleNamespace(
@@ -37,7 +37,7 @@ class Steady(torch.nn.Module):
 
 def test_it_prefers_the_expert_that_is_sure_whatever_the_view(checkpoint, monkeypatch):
     model = load_classifier(checkpoint)
-    monkeypatch.setattr(model, 'expert_outputs', Steady().expert_outputs)
+    monkeypatch.setattr(model, 'network', Steady().network)
     loader = SimpleNamespace(dataset=Digits('test'), num_workers=0)
     runner = SimpleNamespace(bare_model=model, test_loop=SimpleNamespace(dataloader=loader), precision='fp32')
     record = aggregate(runner)
@@ -60,7 +60,7 @@ def test_the_evaluated_model_has_the_weights(checkpoint):
     model = load_classifier(checkpoint).eval()
     images, labels = Digits('test').tensors()
     with torch.inference_mode():
-        logits = model.expert_outputs(model.data_preprocessor.normalise(images)).logits
+        logits = model.network(model.data_preprocessor.normalise(images)).logits
     predicted = (torch.tensor(weights)[:, None] * logits).sum(1).argmax(1)
     accuracy = 100 * (predicted == labels).float().mean().item()
     assert record['metrics']['accuracy/top1'] == pytest.approx(accuracy, abs=0.21)  # one of 500 on the brink

@@ -23,7 +23,7 @@ def test_an_epoch_shows_every_image_once_with_its_own_label():
     images, labels = made.dataset.tensors()
     assert len(made) == len(batches) == -(-len(made.dataset) // 64)
     assert sorted(indices.tolist()) == list(range(len(made.dataset)))
-    assert torch.equal(torch.cat([batch.labels for batch in batches]), labels[indices])
+    assert torch.equal(torch.cat([batch.targets for batch in batches]), labels[indices])
     assert torch.equal(torch.cat([batch.images for batch in batches]), images[indices])
     assert torch.equal(torch.cat([batch.keys for batch in batches]), 2 * EPOCH_KEYS + torch.arange(len(indices)))
 

@@ -295,14 +295,10 @@ class LongTailedClassifier(BaseModel):
         teacher.eval().requires_grad_(False)
         return teacher.to(device, memory_format=self.memory_format), places
 
-    def attach_teacher(self, teacher: 'LongTailedClassifier') -> None:
-        """See `attach`."""
-        self.attach('teacher', [teacher])
-
     @property
-    def teacher(self) -> 'LongTailedClassifier | None':
-        """The first frozen teacher, or None before one is attached."""
-        return self._teachers['teacher'][0][0] if self._teachers.get('teacher') else None
+    def teachers(self) -> dict[str, list['LongTailedClassifier']]:
+        """The frozen teachers by role, those that are attached."""
+        return {role: [teacher for teacher, _ in attached] for role, attached in self._teachers.items()}
 
     def _apply(self, fn, recurse: bool = True):  # noqa: ANN001, ANN202 - the signature is torch's
         for attached in self._teachers.values():

@@ -2,6 +2,7 @@
 
 from mmlt.models.losses.balanced_contrastive import balanced_contrastive_loss
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
+from mmlt.models.losses.base import Loss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.distillation import balanced_distillation_loss, distillation_loss
 from mmlt.models.losses.equalization import seql_loss
@@ -13,6 +14,7 @@ from mmlt.models.losses.prior_adjusted import balanced_softmax_loss, cdt_loss, l
 from mmlt.models.losses.supervised_contrastive import supervised_contrastive_loss
 
 __all__ = [
+    'Loss',
     'balanced_contrastive_loss',
     'balanced_distillation_loss',
     'balanced_sigmoid_loss',

@@ -17,12 +17,14 @@ class Loss(nn.Module):
 
     Attributes:
         weighs_samples: whether it takes `sample_weights`, which mixing needs.
+        divides_by_weights: whether its mean with class weights is torch's weighted one, `sum(w_y * loss) / sum(w_y)`.
         draws: whether it takes `draw`. A loss with random numbers uses no generator of its own, so that a resumed run and
             one with other ranks draw alike.
         multi_label: whether its target is float (B, K), several labels an image.
     """
 
     weighs_samples = True
+    divides_by_weights = True
     draws = False
     multi_label = False
 
@@ -44,7 +46,12 @@ class Loss(nn.Module):
             class_weights: (K,), or None.
             sample_weights: (B,), how many times each sample counts in the mean; None for once each.
             draw: random numbers of the B rows; None for none.
+
+        Raises:
+            ValueError: `sample_weights` for a loss that takes none.
         """
+        if sample_weights is not None and not self.weighs_samples:
+            raise ValueError(f'{type(self).__name__} takes no sample_weights.')
         extra = dict(sample_weights=sample_weights) if self.weighs_samples else {}
         if self.draws:
             extra['draw'] = draw

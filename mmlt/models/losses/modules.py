@@ -33,6 +33,8 @@ class FocalLoss(Loss):
         gamma: focusing exponent, at least 0.
     """
 
+    divides_by_weights = False
+
     def __init__(self, gamma: float = 1.0) -> None:
         super().__init__()
         self.gamma = number(self, 'gamma', gamma, least=0)
