@@ -8,6 +8,7 @@ from typing import Any
 
 from mmlt import registry
 from mmlt.arguments import number
+from mmlt.config.old_keys import OLD_KEYS
 from mmlt.errors import UserError
 
 KNOWN_KEYS = {
@@ -15,18 +16,18 @@ KNOWN_KEYS = {
     *('test_evaluator', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler', 'default_hooks'),
     *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
     *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'log_level'),
-    'find_unused_parameters',
+    *('find_unused_parameters', 'load_from', 'auto_scale_lr', 'log_processor', 'activation_checkpointing'),
 }
 # What MMEngine reads and mmlt has another way for.
 ELSEWHERE = {
-    'load_from': 'pretrained weights go into model.backbone (init_cfg, or checkpoint of TimmBackbone)',
     'resume': 'the command line says --resume',
     'work_dir': 'the command line says --work-dir',
     'randomness': 'the command line says --seed',
     'launcher': 'the command line says --launcher',
     'seed': 'the command line says --seed',
-    'auto_scale_lr': 'the learning rate is the one in optim_wrapper.optimizer, whatever the batch',
 }
+# Values of these that ask for nothing.
+SILENT = {'resume': [False], 'launcher': ['none'], 'randomness': [dict(seed=None, deterministic=False), dict(seed=None)]}
 # Which registry a part belongs to: by the nearest of these keys on the way to it.
 KINDS = {
     'model': 'MODELS',
@@ -37,6 +38,7 @@ KINDS = {
     'train_transforms': 'TRANSFORMS',
     'test_transforms': 'TRANSFORMS',
     'extra_views': 'TRANSFORMS',
+    'pipeline': 'TRANSFORMS',
     'val_evaluator': 'METRICS',
     'test_evaluator': 'METRICS',
     'train_cfg': 'LOOPS',
@@ -45,6 +47,8 @@ KINDS = {
     'optim_wrapper': 'OPTIM_WRAPPERS',
     'optimizer': 'OPTIMIZERS',
     'param_scheduler': 'PARAM_SCHEDULERS',
+    'visualizer': 'VISUALIZERS',
+    'vis_backends': 'VISBACKENDS',
 }
 # Keys that are read before the part is built.
 BESIDE = {
@@ -76,22 +80,27 @@ INNER_TABLES = {
 }
 
 
-def check_keys(cfg: Mapping[str, Any], path: Path) -> None:
-    """Refuse top-level keys that mmlt has another way for, and those that look like a slip of the pen.
+def check_keys(cfg: Mapping[str, Any], path: Path, helpers: set[str] = frozenset()) -> None:
+    """Refuse top-level keys that nothing reads, and those that mmlt has another way for.
 
     Args:
         cfg: the config.
         path: its file.
+        helpers: names that the config's own files read: variables for use in other keys.
 
     Raises:
         UserError: with the key, and what to write instead.
     """
     for key in cfg:
-        if key in ELSEWHERE and cfg[key] is not None:
+        if key in ELSEWHERE and cfg[key] is not None and cfg[key] not in SILENT.get(key, []):
             raise UserError(f'{path} sets {key!r}, which mmlt does not read: {ELSEWHERE[key]}; remove it from the config.')
+        if key in KNOWN_KEYS or key in ELSEWHERE or key in helpers:
+            continue
+        if key in OLD_KEYS:
+            raise UserError(f"{path} sets {key!r}, a key of OpenMMLab's configs before MMEngine: today's is {OLD_KEYS[key]}.")
         near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.75)
-        if key not in KNOWN_KEYS and near:
-            raise UserError(f'{path} sets {key!r}, which nothing reads: did you mean {near[0]!r}?')
+        hint = f'did you mean {near[0]!r}?' if near else f'the keys are {", ".join(sorted(KNOWN_KEYS))}.'
+        raise UserError(f'{path} sets {key!r}, which nothing reads: {hint}')
 
 
 def check_shape(cfg: dict) -> None:
@@ -175,8 +184,8 @@ def arguments_of(part: Callable) -> set[str] | None:
 
 
 def parts_with(kind: str, argument: str) -> list[str]:
-    """Names of mmlt's parts of a kind that take an argument."""
-    known = getattr(registry, kind).module_dict
+    """Names of mmlt's and MMEngine's parts of a kind that take an argument."""
+    known = {**getattr(registry, kind).parent.module_dict, **getattr(registry, kind).module_dict}
     return sorted(name for name, part in known.items() if argument in (arguments_of(part) or ()))
 
 
@@ -209,7 +218,8 @@ def check_parts(node: Any, path: str = '') -> None:
                 near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
                 hint = f'did you mean {near[0]!r}?' if near else 'remove it from the config.'
                 if others := parts_with(kind, key):  # left over from a part that this one replaced
-                    hint = f'it is one of {others[0]}: if a _base_ config sets it, write _delete_=True beside the new type.'
+                    named = f'{", ".join(others[:3])}{" and others" if len(others) > 3 else ""}'
+                    hint = f'it is one of {named}: if a _base_ config sets it, write _delete_=True beside the new type.'
                 raise UserError(f'{path}: {node["type"]} takes no argument {key!r}; {hint}')
         if not part.__module__.startswith('mmlt.'):
             return

@@ -48,8 +48,8 @@ def find_beside(path: Path, config: str) -> Path:
     return seen_from(path) or find_config(config)
 
 
-def bases_of(path: Path) -> list[Path]:
-    """The files that a config names in `_base_`, without those of other packages (`mmpretrain::...`)."""
+def bases_of(path: Path, packages: bool = False) -> list[Path] | list[str]:
+    """The files that a config names in `_base_`; or, as they stand there, its bases in other packages (`mmpretrain::...`)."""
     if path.suffix != '.py':
         named = fileio.load(path).get('_base_', [])
     else:
@@ -57,7 +57,8 @@ def bases_of(path: Path) -> list[Path]:
         assigned = (line for line in lines if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == '_base_')
         line = next(assigned, None)
         named = eval(compile(ast.Expression(line.value), str(path), 'eval')) if line else []  # as MMEngine reads it
-    return [path.parent / base for base in ([named] if isinstance(named, str) else named) if '::' not in base]
+    named = [named] if isinstance(named, str) else named
+    return [base for base in named if '::' in base] if packages else [path.parent / base for base in named if '::' not in base]
 
 
 def config_name(path: Path) -> str:

@@ -16,6 +16,7 @@ from mmlt.config.check import arguments_of, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
 from mmlt.engine.device import resolve_precision
@@ -24,7 +25,7 @@ from mmlt.errors import UserError, changed
 from mmlt.files import sha256_of
 from mmlt.models.backbones.pooling import feature_channels
 from mmlt.plain import plain
-from mmlt.registry import DATASETS, MODELS
+from mmlt.registry import MODELS
 from mmlt.schema import problem, read_json
 
 # What a record must have to be looked at as that of a finished run.
@@ -54,7 +55,7 @@ def shared_dataset(cfg: dict) -> Any:
     """Build a data set once a process, so that teacher and student read it once."""
     key = json.dumps([str(Path.cwd()), cfg], sort_keys=True, default=str)  # a path in it may be relative
     if key not in _built:
-        _built[key] = DATASETS.build(cfg)
+        _built[key] = build_dataset(cfg)
     return _built[key]
 
 
@@ -134,28 +135,17 @@ class Stage:
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
         check_parts(dict(self.cfg.items()))
+        if (begins := self.cfg.get('load_from')) and not Path(begins).is_file():
+            raise UserError(
+                f'load_from names {begins}, and there is no such file: '
+                + ('download it, and name the file.' if '://' in begins else 'correct the path.')
+            )
         self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
-        self.several: set[str] = set()  # roles that the config gives as a list
-        self.prerequisites: dict[str, list[Need]] = {}
-        for role, needed in (self.cfg.get('prerequisites') or {}).items():
-            if isinstance(needed, (list, tuple)):
-                self.several.add(role)
-            self.prerequisites[role] = [self._need(one) for one in (needed if role in self.several else [needed])]
+        named = self.cfg.get('prerequisites') or {}
+        self.several = {role for role, needed in named.items() if isinstance(needed, (list, tuple))}
+        common = dict(overrides=handed_on(self.overrides), precision=self.precision, work_root=self.work_root)
+        self.prerequisites = needs_of(named, self.path, self.seed, needed_by=(*self.needed_by, self.path), **common)
         complete_model(self.cfg)
-
-    def _need(self, needed: dict) -> Need:
-        more = dict(classes=plain(needed.get('classes')), parts=plain(needed.get('parts', [])))
-        if needed.get('checkpoint'):
-            return Need(Path(needed.checkpoint), **more)
-        stage = Stage(
-            find_beside(self.path, needed.config),
-            self.seed + needed.get('seed_offset', 0),
-            handed_on(self.overrides),
-            self.precision,
-            self.work_root,
-            needed_by=(*self.needed_by, self.path),
-        )
-        return Need(stage, **more)
 
     @property
     def needs(self) -> list[Need]:
@@ -247,6 +237,28 @@ class Stage:
             if record['config_hash'] == self.config_hash and checkpoint.is_file():
                 return {**record, 'folder': str(path.parent)}
         return None
+
+
+def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **common: Any) -> dict[str, list[Need]]:
+    """The prerequisites of a config by role.
+
+    Args:
+        named: what the config says.
+        path: its file, from which others are named.
+        seed: the training seed.
+        common: further arguments of each `Stage`.
+    """
+
+    def need(one: dict) -> Need:
+        more = dict(classes=plain(one.get('classes')), parts=plain(one.get('parts', [])))
+        if one.get('checkpoint'):
+            return Need(Path(one['checkpoint']), **more)
+        return Need(Stage(find_beside(path, one['config']), seed + one.get('seed_offset', 0), **common), **more)
+
+    return {
+        role: [need(one) for one in (needed if isinstance(needed, (list, tuple)) else [needed])]
+        for role, needed in named.items()
+    }
 
 
 def complete_model(cfg: Config) -> None:

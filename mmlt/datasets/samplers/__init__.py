@@ -8,12 +8,13 @@ from mmlt.datasets.samplers.class_probability import (
     ProgressiveSampler,
     ReversedSampler,
 )
-from mmlt.datasets.samplers.plain import SequentialSampler, ShuffleSampler
+from mmlt.datasets.samplers.plain import DefaultSampler, SequentialSampler, ShuffleSampler
 from mmlt.datasets.samplers.repeat_factor import RepeatFactorSampler
 
 __all__ = [
     'ClassAwareSampler',
     'ClassBalancedSampler',
+    'DefaultSampler',
     'Draws',
     'PowerSampler',
     'ProgressiveSampler',
