@@ -1,4 +1,4 @@
-"""From images to the unit vectors that contrastive branches compare."""
+"""From features to the unit vectors that contrastive branches and distillation compare."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.heads.classification import init_linear
 from mmlt.models.losses.inputs import widen
+from mmlt.registry import MODELS
 
 
 class PooledFeatures(nn.Module):
@@ -71,3 +72,24 @@ class ExpertProjectors(nn.Module):
         """Map features (B, E, C) to unit vectors (B, E, D), float32 or wider."""
         parts = zip(self.projectors, features.unbind(1), strict=True)
         return torch.stack([projector(own) for projector, own in parts], dim=1)
+
+
+@MODELS.register_module()
+class ProjectionNeck(nn.Module):
+    """A neck: linear layer with bias, ReLU, length one. The head and the distillation read what it gives.
+
+    Args:
+        in_channels: size C of the backbone's feature.
+        out_channels: size D of the projection; to distil several teachers the sum of the sizes of their features.
+
+    Source: Iscen et al., Class-Balanced Distillation for Long-Tailed Visual Recognition, BMVC 2021, and its code.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_channels, out_channels)
+        nn.init.kaiming_normal_(self.linear.weight)
+
+    def forward(self, features: Tensor | tuple | list) -> Tensor:
+        """Map what a backbone returns, pooled to (B, C), to vectors (B, D) of length one, float32 or wider."""
+        return F.normalize(widen(F.relu(self.linear(pool_features(features)))), dim=1)
