@@ -58,7 +58,10 @@ def test_a_file_of_runs_that_is_not_there():
 
 @pytest.mark.parametrize(
     ('text', 'expected'),
-    [('18:30', datetime(2026, 3, 1, 18, 30)), ('09:15', datetime(2026, 3, 2, 9, 15)), ('2026-03-05 07:00', datetime(2026, 3, 5, 7))],
+    [
+        ('18:30', datetime(2026, 3, 1, 18, 30)), ('09:15', datetime(2026, 3, 2, 9, 15)),
+        ('2026-03-05 07:00', datetime(2026, 3, 5, 7)),
+    ],
 )  # fmt: skip
 def test_the_time_to_stop(text, expected):
     assert parse_until(text, datetime(2026, 3, 1, 12)) == expected
