@@ -97,7 +97,7 @@ def isolated(folder: str | Path | None = None) -> Iterator[None]:
     from mmengine.registry import DefaultScope
     from mmengine.visualization import Visualizer
 
-    from mmlt.apis import stages
+    from mmlt.engine import stages
     from mmlt.engine.console import console
 
     handlers = {number: signal.signal(number, handler) for number, handler in SIGNALS.items()}

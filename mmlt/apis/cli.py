@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from mmlt.apis.parent import follow_parent
 from mmlt.errors import UserError
 
 UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
@@ -21,6 +22,7 @@ def run_tool(function: Callable[[], object]) -> None:
     before = None
     with contextlib.suppress(ValueError):  # not in the main thread: leave the signal alone
         before = signal.signal(signal.SIGTERM, _leave)
+    follow_parent()
     try:
         function()
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ import inspect
 import pytest
 import torch
 
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import build_loader
 from mmlt.models.losses import modules
 from mmlt.registry import DATASETS, MODELS
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmlt.apis.config import config_roots
-from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
+from mmlt.config.find import config_roots
 from mmlt.engine.loops import EvalLoop
+from mmlt.engine.stages import Stage
 from mmlt.registry import MODELS
 
 ROOT = config_roots()[0]

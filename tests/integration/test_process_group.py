@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -36,7 +38,7 @@ EpochTrainLoop.run_iter = slow
 """
 
 
-def wait_until(what, process: Started) -> None:
+def wait_until(what, process: Started | subprocess.Popen) -> None:
     while not what():
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -83,12 +85,12 @@ def test_workers_live_until_the_run_has_saved(run, images):
     assert (images / 'stopped/results.json').is_file()
 
 
-@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
-def test_a_grid_hands_a_signal_on_once_and_its_run_saves(run, tmp_path, number, code):
-    # Steps long enough for a second signal to come before the first one's step ends.
+@pytest.fixture
+def slow_steps(tmp_path):
+    """Steps long enough for a second signal to come before the first one's step ends; `steps` counts them."""
     (tmp_path / 'sitecustomize.py').write_text(
         'import sys\n'
-        "if 'train' in sys.orig_argv:\n"
+        "if 'train' in sys.orig_argv or any(arg.endswith('tools/train.py') for arg in sys.orig_argv[:3]):\n"
         '    import time, torch\n'
         '    whole = torch.optim.SGD.step\n'
         '    def slow(*args, **kwargs):\n'
@@ -97,6 +99,45 @@ def test_a_grid_hands_a_signal_on_once_and_its_run_saves(run, tmp_path, number, 
         '        return whole(*args, **kwargs)\n'
         '    torch.optim.SGD.step = slow\n'
     )
+
+
+def marked(mark: str) -> list[int]:
+    """The living processes that have `mark` in their environment, whatever group they are in."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*'):
+        try:
+            if mark.encode() in (path / 'environ').read_bytes() and '\nState:\tZ' not in (path / 'status').read_text():
+                found.append(int(path.name))
+        except OSError:  # ended meanwhile, or somebody else's
+            continue
+    return found
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='the processes are looked for in /proc')
+@pytest.mark.parametrize(('command', 'runs'), [
+    (['tools/grid.py', CE, '--seeds', '0', '1', '--jobs', '2'], 2),
+    (['tools/launch.py', '--nproc-per-node', '2', '--master-port', '0', str(ROOT / 'tools/train.py'), CE, '--launcher',
+      'pytorch'], 2),
+])  # fmt: skip
+def test_what_is_killed_outright_takes_its_runs_along_and_they_save(command, runs, slow_steps, tmp_path):
+    mark = f'MMLT_TEST_MARK={tmp_path}'
+    env = {**os.environ, 'PYTHONPATH': f'{tmp_path}:{ROOT}', 'MMLT_TEST_MARK': str(tmp_path)}
+    process = subprocess.Popen([sys.executable, str(ROOT / command[0]), *command[1:]], cwd=tmp_path, env=env)
+    steps = tmp_path / 'steps'
+    wait_until(lambda: steps.exists() and steps.read_text().count('step') >= 2 * runs, process)
+    assert len(marked(mark)) > runs
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 120
+    while left := marked(mark):
+        assert time.monotonic() < end, f'{left} still train'
+        time.sleep(0.1)
+    saved = list(tmp_path.glob('work_dirs/**/epoch_*.pth'))
+    assert len(saved) == (2 if 'grid' in command[0] else 1), saved
+
+
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_grid_hands_a_signal_on_once_and_its_run_saves(run, slow_steps, tmp_path, number, code):
     places = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get('PYTHONPATH')]))
     process = run.start('grid.py', CE, session=True, PYTHONPATH=places)
     steps = tmp_path / 'steps'

@@ -20,7 +20,7 @@ import os, sys
 import torch
 from torch import nn
 from mmengine.dist import get_rank, get_world_size
-from mmlt.apis.stages import Stage
+from mmlt.engine.stages import Stage
 from mmlt.apis.train import build_runner
 from mmlt.engine import loops
 from mmlt.engine.device import start_processes
