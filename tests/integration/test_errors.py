@@ -106,6 +106,10 @@ CASES = {
     'batch larger than the set': (
         ce('train_dataloader.batch_size=1000', 'train_dataloader.drop_last=True'), ['no step', '342', 'batch_size']),
     'negative rate': (ce('optim_wrapper.optimizer.lr=-1'), ['optim_wrapper', 'learning rate', '-1']),
+    'last batch of one image': (
+        ('train', ['paco/resnet8_digitslt', '--cfg-options', 'train_dataloader.batch_size=31']), ['one image', 'drop_last']),
+    'empty folder': (('train', [CE, '--work-dir', '']), ['--work-dir', 'empty']),
+    'a flag nobody knows': (('train', [CE, '--bogus']), ['--bogus']),
     'rate in words': (ce('optim_wrapper.optimizer.lr=fast'), ['optim_wrapper', 'TypeError']),
     'unknown precision': (ce('precision=fp8'), ['fp8', 'bf16']),
     'negative seed': (('train', [CE, '--seed', '-1']), ['seed', '-1']),
