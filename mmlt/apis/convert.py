@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mmlt.config.find import find_config
 from mmlt.config.load import load_config
 from mmlt.datasets.official import official_labels
 from mmlt.datasets.subset import SubsetRule
-from mmlt.engine.checkpoint import save_checkpoint
+from mmlt.engine.checkpoint import save_checkpoint, size_as_stored
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
 from mmlt.models.weights import load_weights
@@ -98,6 +99,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             raise UserError(f'{path} cannot be read as plain arrays ({error}): get it again.') from error
     if path.suffix not in ('.pth', '.pt', '.tar'):
         raise UserError(f'{path} is neither .npz nor .pth (or .pt, .tar): give one of these.')
+    if zipfile.is_zipfile(path):  # not so before torch 1.6
+        size_as_stored(path)
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:

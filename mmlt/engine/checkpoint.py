@@ -140,7 +140,7 @@ def load_checkpoint(path: str | Path) -> dict:
     path = Path(path)
     if not path.is_file():
         raise UserError(f'there is no checkpoint {path}: check the path.')
-    size = _size_as_stored(path)
+    size = size_as_stored(path)
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
@@ -161,11 +161,11 @@ def load_checkpoint(path: str | Path) -> dict:
     return content
 
 
-def _size_as_stored(path: Path) -> int:
-    """Bytes of a checkpoint's file; what it holds is not compressed, so it cannot unfold to more.
+def size_as_stored(path: Path) -> int:
+    """Bytes of a file that `torch.save` wrote: what it holds is not compressed, so it cannot unfold to more.
 
     Raises:
-        UserError: it is no archive as `save_checkpoint` writes them.
+        UserError: it is no such archive.
     """
     size = path.stat().st_size
     try:
