@@ -4,8 +4,8 @@ _base_ = ['resnet32_cifar100lt_30e.py']
 
 prerequisites = dict(
     teacher=[
-        dict(config='../ce/resnet32_cifar100lt_30e.py'),
-        dict(config='../ce/resnet32_cifar100lt_30e.py', seed_offset=1),
+        dict(config='resnet32_cifar100lt_teacher_30e.py'),
+        dict(config='resnet32_cifar100lt_teacher_30e.py', seed_offset=1),
         dict(config='resnet32_cifar100lt_jitter_30e.py', seed_offset=2),
         dict(config='resnet32_cifar100lt_jitter_30e.py', seed_offset=3),
     ],

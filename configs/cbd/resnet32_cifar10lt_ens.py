@@ -4,8 +4,8 @@ _base_ = ['resnet32_cifar10lt.py']
 
 prerequisites = dict(
     teacher=[
-        dict(config='../ce/resnet32_cifar10lt.py'),
-        dict(config='../ce/resnet32_cifar10lt.py', seed_offset=1),
+        dict(config='resnet32_cifar10lt_teacher.py'),
+        dict(config='resnet32_cifar10lt_teacher.py', seed_offset=1),
         dict(config='resnet32_cifar10lt_jitter.py', seed_offset=2),
         dict(config='resnet32_cifar10lt_jitter.py', seed_offset=3),
     ],

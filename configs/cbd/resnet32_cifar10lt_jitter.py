@@ -1,6 +1,6 @@
 """CE with SimCLR's colour jitter, a teacher of CBD-ENS, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs, for a GPU."""
 
-_base_ = ['../ce/resnet32_cifar10lt.py']
+_base_ = ['resnet32_cifar10lt_teacher.py']
 
 data_preprocessor = dict(
     train_transforms=[

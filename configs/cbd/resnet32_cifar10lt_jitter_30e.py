@@ -1,6 +1,6 @@
 """CE with SimCLR's colour jitter, a teacher of CBD-ENS, ResNet-32, CIFAR-10-LT, ratio 100; 30 epochs, for a CPU."""
 
-_base_ = ['../ce/resnet32_cifar10lt_30e.py']
+_base_ = ['resnet32_cifar10lt_teacher_30e.py']
 
 data_preprocessor = dict(
     train_transforms=[

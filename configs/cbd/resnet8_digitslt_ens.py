@@ -4,8 +4,8 @@ _base_ = ['resnet8_digitslt.py']
 
 prerequisites = dict(
     teacher=[
-        dict(config='../ce/resnet8_digitslt.py'),
-        dict(config='../ce/resnet8_digitslt.py', seed_offset=1),
+        dict(config='resnet8_digitslt_teacher.py'),
+        dict(config='resnet8_digitslt_teacher.py', seed_offset=1),
         dict(config='resnet8_digitslt_jitter.py', seed_offset=2),
         dict(config='resnet8_digitslt_jitter.py', seed_offset=3),
     ],

@@ -1,6 +1,6 @@
 """CE with SimCLR's colour jitter, a teacher of CBD-ENS, ResNet-8, digits-LT, ratio 50; 60 epochs: seconds on a CPU."""
 
-_base_ = ['../ce/resnet8_digitslt.py']
+_base_ = ['resnet8_digitslt_teacher.py']
 
 data_preprocessor = dict(
     train_transforms=[

@@ -13,5 +13,10 @@ model = dict(
         ),
     ],
 )
+query_view = [
+    dict(type='RandomCrop', padding=4),
+    dict(type='RandomFlip'),
+    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0),
+]
 blur = dict(type='GaussianBlur', sigma=(0.1, 2.0), probability=0.5)
-data_preprocessor = dict(extra_views=[[*_base_.simclr_view, blur]])
+data_preprocessor = dict(train_transforms=query_view, extra_views=[[*_base_.simclr_view, blur]])

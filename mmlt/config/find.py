@@ -61,6 +61,25 @@ def bases_of(path: Path, packages: bool = False) -> list[Path] | list[str]:
     return [base for base in named if '::' in base] if packages else [path.parent / base for base in named if '::' not in base]
 
 
+def check_bases(path: Path, below: tuple[Path, ...] = ()) -> None:
+    """Refuse a config that is, by way of others, its own base.
+
+    Raises:
+        UserError: naming the circle.
+    """
+    path = path.resolve()
+    if path in below:
+        circle = [*below[below.index(path) :], path]
+        raise UserError(f'{" takes ".join(map(str, circle))} as its base, a circle: remove one of these _base_ entries.')
+    try:
+        bases = bases_of(path)
+    except Exception:  # told by MMEngine, which reads the files next
+        return
+    for base in bases:
+        if base.is_file():
+            check_bases(base, (*below, path))
+
+
 def config_name(path: Path) -> str:
     """Path below `configs` without `.py` (`bkd/resnet32_cifar100lt`); the bare file name elsewhere."""
     for root in config_roots():

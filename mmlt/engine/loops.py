@@ -74,6 +74,34 @@ class EpochTrainLoop(BaseLoop):
         """Steps done since the beginning of training."""
         return self.epoch * len(self.dataloader) + self.step
 
+    def check_last_batch(self) -> None:
+        """Refuse a model that cannot train on one image, where an epoch's last step has one: at once, not an epoch later.
+
+        The step is tried without gradient; weights, statistics and random numbers stay as they are.
+
+        Raises:
+            UserError: batch normalisation has one value a channel to normalise over.
+        """
+        loader, model = self.dataloader, self.course.bare_model
+        left = loader.sampler.num_samples % (loader.batch_size * loader.world_size)
+        if loader.drop_last or not 0 < left <= loader.world_size:
+            return
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        loader.set_position(0, len(loader) - 1)
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]), autocast(self.course.precision):
+                model.train()
+                model(*model.data_preprocessor(next(iter(loader)), True), mode='loss')
+        except ValueError as error:
+            if 'more than 1 value per channel' not in str(error):
+                raise
+            raise UserError(
+                "an epoch's last step has one image, over which batch normalisation has nothing to normalise: set "
+                'train_dataloader.drop_last=True, or another batch_size.'
+            ) from error
+        finally:
+            model.load_state_dict(before)
+
     def _is_due(self) -> bool:
         return self.runner.val_loop is not None and is_due(self.epoch, self.max_epochs, self.val_interval, self.val_last)
 
@@ -84,6 +112,7 @@ class EpochTrainLoop(BaseLoop):
     def run(self) -> torch.nn.Module:
         """Train to the end; an evaluation that a resumed checkpoint still owes comes first."""
         self.runner.call_hook('before_train')
+        self.check_last_batch()
         self.course.begin_training()
         if self.step == 0:
             self._evaluate_if_due()

@@ -16,6 +16,7 @@ from mmlt.config.check import arguments_of, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
+from mmlt.config.values import check_complete
 from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
@@ -134,6 +135,7 @@ class Stage:
             raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
+        check_complete(self.cfg, self.path)
         check_parts(dict(self.cfg.items()))
         if (begins := self.cfg.get('load_from')) and not Path(begins).is_file():
             raise UserError(

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmlt.arguments import number
+from mmlt.errors import UserError
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.heads.classification import init_linear
 from mmlt.models.losses.inputs import widen
@@ -40,6 +42,10 @@ class Projector(nn.Module):
         last_init: str = 'torch',
     ) -> None:
         super().__init__()
+        if isinstance(hidden, str):
+            raise UserError(f'Projector: hidden must be a list of sizes, not {hidden!r}.')
+        for size in (in_channels, *hidden, out_channels):
+            number(self, 'each size', size, least=1, whole=True)
         layers: list[nn.Module] = []
         for before, after in zip((in_channels, *hidden), hidden, strict=False):
             layers.append(nn.Linear(before, after, bias=not batch_norm))  # normalisation would take a bias away again

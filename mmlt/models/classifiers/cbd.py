@@ -11,11 +11,12 @@ from mmlt.registry import MODELS
 class CBDClassifier(LongTailedClassifier):
     """`(1 - alpha) * CE + alpha * beta * (1 - <f_s, f_t>)`: features learned with every image kept while classes are balanced.
 
-    Teachers are trained by plain cross entropy on the data as they are; the student sees balanced classes
-    (`ClassBalancedRepeatSampler`) and its feature is drawn to theirs (`JoinedFeatureDistillHead`). `f_t` are the teachers'
-    features, of length one, side by side, and of length one again. `f_s` is the student's feature of length one; for
-    several teachers it is projected first (`neck=dict(type='ProjectionNeck', ...)`). The head reads that same `f_s`: it is
-    a `CosineHead` of scale 20, which is not learned.
+    Teachers are trained by plain cross entropy on the data as they are, the authors' with that same kind of head; the
+    student sees balanced classes (`ClassBalancedRepeatSampler`) and its feature is drawn to theirs
+    (`JoinedFeatureDistillHead`). `f_t` are the teachers' features, of length one, side by side, and of length one again.
+    `f_s` is the student's feature of length one; for several teachers it is projected first
+    (`neck=dict(type='ProjectionNeck', ...)`). The head reads that same `f_s`: it is a `CosineHead` of scale 20, which is
+    not learned.
 
     Args:
         alpha: share of the distillation, in [0, 1].
