@@ -23,11 +23,11 @@ class Classification(Term):
         logit_scale: the logits are divided by it first, for a loss that scales cosines itself.
     """
 
-    former_names = {'loss.': 'loss.'}
-
     def __init__(self, loss: dict, logit_scale: float = 1.0) -> None:
         super().__init__()
-        self.loss = as_loss(MODELS.build(loss) if isinstance(loss, dict) else loss)
+        given = MODELS.build(loss) if isinstance(loss, dict) else loss
+        self.loss = as_loss(given)
+        self.former_names = {'loss.': 'loss.' if self.loss is given else 'loss.loss.'}
         self.logit_scale = number(self, 'logit_scale', logit_scale, above=0)
 
     @property
