@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NOTHING_STORED = 'No finished run is stored yet.'
+SUMMARY = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few')
 SELECTION = {'test': 'chosen on the test set', 'holdout': 'chosen on a holdout of the training set'}
 
 
@@ -24,7 +25,7 @@ def comparison_table(results: Sequence[Record]) -> 'Table':
         results: records as :func:`mmlt.analysis.results.read_results` gives them, at least one.
 
     Returns:
-        Last-epoch figures, and the best epoch's top-1 in brackets; seeds of a config are taken together.
+        Last-epoch figures, and the best epoch's by the metric that chose it; seeds of a config are taken together.
 
     Raises:
         UserError: there is no result, or the results have different recipes (see :func:`comparison_tables`).
@@ -47,7 +48,7 @@ def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
     from rich.table import Table
     from rich.text import Text
 
-    best = f'; best: {SELECTION[recipe.selected_on]}' if recipe.selected_on else ''
+    best = f'; {recipe.best[0]}: {SELECTION[recipe.selected_on]}' if recipe.best else ''
     table = Table(
         title=Text(recipe.title), caption=Text(f'accuracy in percent after the last epoch{best}; {recipe.groups}')
     )
@@ -56,12 +57,12 @@ def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
     columns = [column for column in recipe.columns if column[1] != 'accuracy/mean_class']  # a line must fit 80 columns
     for heading, _, _ in columns:
         table.add_column(Text(heading.replace('top-1', 'overall')), justify='right')
-    if recipe.selected_on:
+    if recipe.best:
         table.add_column('best', justify='right')
     for row in rows:
         figures = [row.figure(key, digits) for _, key, digits in columns]
-        if recipe.selected_on:
-            figures.append(row.figure('accuracy/top1', 2, 'best'))
+        if recipe.best:
+            figures.append(row.figure(*recipe.best[1:], 'best'))
         table.add_row(*map(Text, (row.label, ', '.join(str(record['seed']) for record in row.records), *figures)))
     return table
 
@@ -98,10 +99,39 @@ def render_table(
     return '\n\n'.join(parts)
 
 
-def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str]) -> str:
+def render_summary(
+    results_by_config: Mapping[str, Sequence[Record]], folder: str = '.', names: Mapping[str, str] | None = None
+) -> str:
+    """The same tables at a glance: method, top-1, shot groups and seeds; arguments as :func:`render_table`."""
+    records = [{**record, 'config': config} for config, records in results_by_config.items() for record in records]
+    if not records:
+        return NOTHING_STORED
+    parts = []
+    for recipe, rows in rows_by_recipe(records).items():
+        columns = [column for column in recipe.columns if column[1] in SUMMARY]
+        lines = [['method', *(heading for heading, _, _ in columns), 'seeds'], ['---', *['---:'] * (len(columns) + 1)]]
+        plain = min((row.config.rpartition('/')[2] for row in rows), key=len)  # what all configs of the recipe begin with
+        for row in _in_order(rows, names or {}):
+            target = posixpath.relpath(f'configs/{row.config}.py', folder)
+            variant = row.label.rpartition('/')[2].removeprefix(plain).replace('_', ' ').strip()
+            method = f'[{method_of(row.records[0], names or {})}{f", {variant}" if variant else ""}]({target})'
+            lines.append([method, *(row.figure(key, digits) for _, key, digits in columns), str(len(row.records))])
+        parts.append(f'**{recipe.title}**\n\n{_table(lines)}')
+    return '\n\n'.join(parts)
+
+
+def _in_order(rows: Sequence[Row], names: Mapping[str, str]) -> list[Row]:
     places = {name: place for place, name in enumerate(names)}
-    rows = sorted(rows, key=lambda row: places.get(row.config.split('/')[0], len(places)))
-    best = f'best top-1, {SELECTION[recipe.selected_on]}' if recipe.selected_on else None
+    return sorted(rows, key=lambda row: places.get(row.config.split('/')[0], len(places)))
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    return '\n'.join('| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines)
+
+
+def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str]) -> str:
+    rows = _in_order(rows, names)
+    best = f'{recipe.best[0]}, {SELECTION[recipe.selected_on]}' if recipe.best else None
     headings = ['method', 'config', 'seeds', *(heading for heading, _, _ in recipe.columns)]
     headings += [best] if best else []
     headings += ['precision', 'time', 'device', 'torch']
@@ -110,7 +140,7 @@ def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[s
         first = row.records[0]
         target = posixpath.relpath(f'configs/{row.config}.py', folder)
         figures = [row.figure(key, digits) for _, key, digits in recipe.columns]
-        figures += [row.figure('accuracy/top1', 2, 'best')] if best else []
+        figures += [row.figure(*recipe.best[1:], 'best')] if recipe.best else []
         lines.append(
             [
                 method_of(first, names),
@@ -123,8 +153,7 @@ def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[s
                 first['versions'].get('torch', ABSENT),
             ]
         )
-    table = '\n'.join('| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines)
-    return f'**{recipe.title}**; {recipe.groups}.\n\n{table}'
+    return f'**{recipe.title}**; {recipe.groups}.\n\n{_table(lines)}'
 
 
 def unsourced_figures(text: str) -> list[str]:
