@@ -90,6 +90,8 @@ class LongTailedClassifier(BaseModel):
                 raise UserError(
                     f'{type(term).__name__} cannot be mixed: {term.unmixable}; leave out model.mixing.'
                 )
+        if self.reweighting is not None and not any(term.takes_class_weights for term in self.terms):
+            raise UserError(f'no loss of {type(self).__name__} takes class weights: leave out model.reweighting.')
         self._teachers: dict[str, list[tuple[LongTailedClassifier, Tensor | None]]] = {}  # not sub-modules
 
     def build_head(self, head: dict) -> nn.Module:
