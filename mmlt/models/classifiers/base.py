@@ -227,7 +227,8 @@ class LongTailedClassifier(BaseModel):
 
     def current_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """A checkpoint's weights by today's names: those of older checkpoints, whose terms had other places, are changed."""
-        names = {f'distill_heads.{place}.': f'terms.{place + 1}.' for place in range(len(self.terms) - 1)}
+        taught = [place for place, term in enumerate(self.terms) if term.roles]
+        names = {f'distill_heads.{number}.': f'terms.{place}.' for number, place in enumerate(taught)}
         for place, term in enumerate(self.terms):
             names.update({old: f'terms.{place}.{new}' for old, new in term.former_names.items()})
         renamed = {}
