@@ -38,7 +38,7 @@ class ClassCountsHook(Hook):
         course.bare_model.set_class_counts(runner.train_loop.dataloader.dataset.metainfo['class_counts'])
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):
-            course.attach_prerequisites()
+            course.complete_model()
 
 
 @HOOKS.register_module()
