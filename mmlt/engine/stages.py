@@ -96,7 +96,7 @@ class Need:
         elif self.source.is_file():
             own = sha256_of(self.source)
         else:
-            raise UserError(f'the config names the checkpoint {self.source} as {self.role}, which is not there: correct the path.')
+            raise UserError(f'the config names {self.source} as its {self.role}, which is not there: correct the path.')
         more = {name: value for name, value in dict(classes=self.classes, parts=self.parts).items() if value}
         return dict(run=own, **more) if more else own
 
