@@ -118,6 +118,7 @@ def plot(path: str | Path, records: Sequence[dict]) -> None:
     title = f'{first["data"]}, batch {first["batch_size"]}, {first["device"]}, {first["threads"]} threads'
     axes.set_title(title, fontsize=10)
     drawn = io.BytesIO()
-    figure.savefig(drawn, format=Path(path).suffix.lstrip('.') or 'png', dpi=150)
+    kind = Path(path).suffix.lstrip('.') or 'png'
+    figure.savefig(drawn, format=kind, dpi=150, metadata={'Software': 'mmlt'} if kind == 'png' else None)
     pyplot.close(figure)
     atomic_write(path, drawn.getvalue())

@@ -82,6 +82,14 @@ class LazyRegistry(Registry):
         child.import_from_location()
         return child.module_dict.get(name)
 
+    def is_of(self, scope: str, name: str) -> bool:
+        """Whether the package of that scope registers a part of this name itself."""
+        child = self.parent.children.get(scope) if self.parent else None
+        if child is None:
+            return self._foreign(scope, name) is not None
+        child.import_from_location()
+        return name in child.module_dict
+
     def _nearest(self, name: str) -> str:
         known: set[str] = set()
         registry: Registry | None = self
@@ -107,6 +115,7 @@ PARTS = {
     'LOOPS': ('loop', ['mmlt.engine'], None),
     'RUNNERS': ('runner', ['mmlt.engine'], None),
     'OPTIM_WRAPPERS': ('optimizer wrapper', ['mmlt.engine'], None),
+    'VISUALIZERS': ('visualizer', [], 'mmpretrain.visualization'),
 }
 # A child of every other registry too, so that MMEngine finds one of scope `mmlt` wherever it looks.
 for _name, _parent in vars(mmengine.registry).items():
@@ -128,3 +137,5 @@ RUNNERS = _registries['RUNNERS']
 OPTIM_WRAPPERS = _registries['OPTIM_WRAPPERS']
 OPTIMIZERS = _registries['OPTIMIZERS']
 PARAM_SCHEDULERS = _registries['PARAM_SCHEDULERS']
+VISUALIZERS = _registries['VISUALIZERS']
+VISBACKENDS = _registries['VISBACKENDS']

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUND = {'arguments', 'batch', 'draw', 'errors', 'files', 'plain', 'priors', 'registry'}
+GROUND = {'arguments', 'batch', 'draw', 'errors', 'files', 'plain', 'priors', 'registry', 'schema', 'tensors'}
 ORDER = ('ground', 'config', 'datasets', 'evaluation', 'models', 'detection', 'engine', 'analysis', 'apis')
 # Modules that import by a text: the registries their parts, a config a user's own files, and backbones of other packages
 # the adapters for their package.

@@ -1,13 +1,12 @@
 """Put a correction on a finished model before it is evaluated (`tools/test.py --adjust`)."""
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import build_loader
 from mmlt.engine.runner import LongTailedRunner
@@ -15,7 +14,7 @@ from mmlt.errors import UserError
 from mmlt.evaluation import posthoc
 from mmlt.evaluation.posthoc.model import NearestMeanHead, adjust_output, replace_head
 from mmlt.models.heads import LinearHead
-from mmlt.registry import DATASETS
+from mmlt.schema import read_json
 
 
 def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: dict, meta: dict, config: str) -> dict:
@@ -112,14 +111,14 @@ def training_set(train_data: dict, meta: dict, split: str):  # noqa: ANN201
             'beside the test set: train with train_dataloader.dataset.protocol=cao-holdout, or give the value.'
         )
     cfg = {**train_data, 'protocol': protocol} if protocol else dict(train_data)
-    own = DATASETS.build({**cfg, 'split': 'train'} if protocol else cfg)
+    own = build_dataset({**cfg, 'split': 'train'} if protocol else cfg)
     data = own.fingerprint()
     if any(data[key] != trained_on.get(key) for key in ('indices_sha256', 'content_sha256')):
         raise UserError(
             'the training set of this config is not the one the checkpoint was trained on: give the same overrides '
             '(train_dataloader.dataset...) as in training.'
         )
-    return own if split == 'train' else DATASETS.build({**cfg, 'split': 'holdout'})
+    return own if split == 'train' else build_dataset({**cfg, 'split': 'holdout'})
 
 
 def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> float:  # noqa: ANN001
@@ -146,8 +145,8 @@ def _test_prior(setting: str, runner: LongTailedRunner, counts: list[int]) -> li
         _, logits, _ = collect(runner, runner.test_loop.dataloader.dataset)
         return posthoc.estimate_prior(logits, counts).tolist()
     try:
-        prior = [float(share) for share in json.loads(Path(setting).read_text(encoding='utf-8'))]
-    except (OSError, ValueError, TypeError) as error:
+        prior = [float(share) for share in read_json(setting)]
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise UserError(
             f'--test-prior {setting}: give uniform, estimate, or a JSON file with a list of one number a class ({error}).'
         ) from error

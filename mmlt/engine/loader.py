@@ -14,8 +14,9 @@ from mmengine.dist import get_dist_info
 from torch.utils.data import DataLoader
 
 from mmlt.batch import Batch
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.errors import UserError
-from mmlt.registry import DATA_SAMPLERS, DATASETS
+from mmlt.registry import DATA_SAMPLERS
 
 EPOCH_KEYS = 2**32  # the key of a draw: epoch * EPOCH_KEYS + place in the epoch's global order
 PARTNER_KEY = 2**31  # added to an image's key it is its partner's
@@ -27,7 +28,7 @@ _resident: WeakKeyDictionary = WeakKeyDictionary()
 def resident_tensors(dataset) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN001
     """Images uint8 (N, C, H, W) and labels int64 (N,) of a resident data set on the training device.
 
-    There is one copy, whatever loaders ask for it (a teacher's and its student's); the data set lets go of its own pixels.
+    There is one copy, whatever loaders ask for it (a teacher's and its student's); the data set releases its own pixels.
     """
     held = _resident.get(dataset)
     if held is None:
@@ -187,7 +188,7 @@ def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False)
     cfg = dict(cfg)
     dataset = cfg['dataset']
     if isinstance(dataset, dict):
-        dataset = DATASETS.build(dataset)
+        dataset = build_dataset(dataset)
     sampler = cfg.get('sampler') or dict(type='ShuffleSampler' if training else 'SequentialSampler')
     sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
     partner_sampler = cfg.get('partner_sampler')

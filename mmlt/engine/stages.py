@@ -1,6 +1,7 @@
 """Prepared runs: a config, its data, its prerequisites, the hash of what it will give, the folder it lives in."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ from mmlt.config.check import arguments_of, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
+from mmlt.config.values import check_complete
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
 from mmlt.engine.device import resolve_precision
@@ -23,21 +26,42 @@ from mmlt.errors import UserError, changed
 from mmlt.files import sha256_of
 from mmlt.models.backbones.pooling import feature_channels
 from mmlt.plain import plain
-from mmlt.registry import DATASETS, MODELS
+from mmlt.registry import MODELS
+from mmlt.schema import problem, read_json
 
+# What a record must have to be looked at as that of a finished run.
+FINISHED = {
+    'finished': (bool,),
+    'config_hash': (str,),
+    'evaluated_epochs': [(int,)],
+    'checkpoint': {'file': (re.compile(r'epoch_\d+\.pth'),), 'sha256': (str,)},
+}
 _built: dict[str, Any] = {}
+
+
+def check_seeds(seeds: list[int]) -> None:
+    """Refuse seeds that are none, or that stand there twice, before anything is trained.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    for seed in seeds:
+        if not 0 <= seed < 2**63:
+            raise UserError(f'the seed must be at least 0 and below 2^63, not {seed}.')
+        if seeds.count(seed) > 1:
+            raise UserError(f'seed {seed} is named {seeds.count(seed)} times: give each seed once.')
 
 
 def shared_dataset(cfg: dict) -> Any:
     """Build a data set once a process, so that teacher and student read it once."""
     key = json.dumps([str(Path.cwd()), cfg], sort_keys=True, default=str)  # a path in it may be relative
     if key not in _built:
-        _built[key] = DATASETS.build(cfg)
+        _built[key] = build_dataset(cfg)
     return _built[key]
 
 
 def forget_changeable() -> None:
-    """Let go of the data sets whose files may be others by now: a notebook trains twice, and images are replaced between."""
+    """Forget the data sets read from files: a notebook may train again after its images have changed."""
     for key, dataset in list(_built.items()):
         if not (getattr(dataset, 'resident', False) and dataset.metainfo.get('verified')):
             del _built[key]
@@ -103,8 +127,7 @@ class Stage:
     needed_by: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise UserError(f'the seed must be at least 0, not {self.seed}.')
+        check_seeds([self.seed])
         if not self.needed_by:
             forget_changeable()
         self.path = find_config(self.config)
@@ -112,29 +135,19 @@ class Stage:
             raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
+        check_complete(self.cfg, self.path)
         check_parts(dict(self.cfg.items()))
+        if (begins := self.cfg.get('load_from')) and not Path(begins).is_file():
+            raise UserError(
+                f'load_from names {begins}, and there is no such file: '
+                + ('download it, and name the file.' if '://' in begins else 'correct the path.')
+            )
         self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
-        self.several: set[str] = set()  # roles that the config gives as a list
-        self.prerequisites: dict[str, list[Need]] = {}
-        for role, needed in (self.cfg.get('prerequisites') or {}).items():
-            if isinstance(needed, (list, tuple)):
-                self.several.add(role)
-            self.prerequisites[role] = [self._need(one) for one in (needed if role in self.several else [needed])]
+        named = self.cfg.get('prerequisites') or {}
+        self.several = {role for role, needed in named.items() if isinstance(needed, (list, tuple))}
+        common = dict(overrides=handed_on(self.overrides), precision=self.precision, work_root=self.work_root)
+        self.prerequisites = needs_of(named, self.path, self.seed, needed_by=(*self.needed_by, self.path), **common)
         complete_model(self.cfg)
-
-    def _need(self, needed: dict) -> Need:
-        more = dict(classes=plain(needed.get('classes')), parts=plain(needed.get('parts', [])))
-        if needed.get('checkpoint'):
-            return Need(Path(needed.checkpoint), **more)
-        stage = Stage(
-            find_beside(self.path, needed.config),
-            self.seed + needed.get('seed_offset', 0),
-            handed_on(self.overrides),
-            self.precision,
-            self.work_root,
-            needed_by=(*self.needed_by, self.path),
-        )
-        return Need(stage, **more)
 
     @property
     def needs(self) -> list[Need]:
@@ -177,7 +190,7 @@ class Stage:
         }
         files = [*initial_weights(self.cfg.model), *([self.cfg.load_from] if self.cfg.get('load_from') else [])]
         data, tested_on = self.loader.dataset, self.val_loader.dataset
-        # Known pixels are what the config says; of others the config says too little, and their files may be others.
+        # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
         return outcome_of(
             self.cfg,
             data.fingerprint(),
@@ -217,13 +230,37 @@ class Stage:
             if not path.is_file():
                 continue
             try:
-                record = json.loads(path.read_text(encoding='utf-8'))
-                checkpoint = path.parent / record['checkpoint']['file']
-            except (ValueError, KeyError, TypeError):
+                record = read_json(path)
+            except (OSError, ValueError):
                 continue
-            if record.get('finished') and record.get('config_hash') == self.config_hash and checkpoint.is_file():
+            if problem(record, FINISHED) or not record['finished'] or not record['evaluated_epochs']:
+                continue  # somebody's file of that name, or the record of an evaluation; a run's own is whole or not there
+            checkpoint = path.parent / record['checkpoint']['file']
+            if record['config_hash'] == self.config_hash and checkpoint.is_file():
                 return {**record, 'folder': str(path.parent)}
         return None
+
+
+def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **common: Any) -> dict[str, list[Need]]:
+    """The prerequisites of a config by role.
+
+    Args:
+        named: what the config says.
+        path: its file, from which others are named.
+        seed: the training seed.
+        common: further arguments of each `Stage`.
+    """
+
+    def need(one: dict) -> Need:
+        more = dict(classes=plain(one.get('classes')), parts=plain(one.get('parts', [])))
+        if one.get('checkpoint'):
+            return Need(Path(one['checkpoint']), **more)
+        return Need(Stage(find_beside(path, one['config']), seed + one.get('seed_offset', 0), **common), **more)
+
+    return {
+        role: [need(one) for one in (needed if isinstance(needed, (list, tuple)) else [needed])]
+        for role, needed in named.items()
+    }
 
 
 def complete_model(cfg: Config) -> None:

@@ -60,7 +60,7 @@ def test_trains_from_the_command_line(folders, workers):
     # Counted anew from the stored weights and the files.
     import torch
 
-    from mmlt.apis.train import load_classifier
+    from mmlt.engine.finished import load_classifier
 
     model = load_classifier(folder / record['checkpoint']['file']).eval()
     assert model.class_counts.tolist() == list(COUNTS.values())

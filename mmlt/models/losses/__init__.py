@@ -4,9 +4,15 @@ from mmlt.models.losses.balanced_contrastive import balanced_contrastive_loss
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
 from mmlt.models.losses.base import Loss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
-from mmlt.models.losses.distillation import balanced_distillation_loss, distillation_loss
+from mmlt.models.losses.distillation import balanced_distillation_loss, distillation_loss, virtual_example_loss
 from mmlt.models.losses.equalization import seql_loss
 from mmlt.models.losses.experts import balpoe_loss, diversity_loss, diversity_temperatures, sade_loss
+from mmlt.models.losses.feature_distillation import (
+    cosine_feature_loss,
+    joined_features,
+    l2_feature_loss,
+    similarity_preserving_loss,
+)
 from mmlt.models.losses.label_aware_smoothing import label_aware_smoothing_loss, smoothing_factors
 from mmlt.models.losses.ldam import ldam_loss, ldam_margins
 from mmlt.models.losses.parametric_contrastive import parametric_contrastive_loss
@@ -21,11 +27,14 @@ __all__ = [
     'balanced_softmax_loss',
     'balpoe_loss',
     'cdt_loss',
+    'cosine_feature_loss',
     'cross_entropy_loss',
     'distillation_loss',
     'diversity_loss',
     'diversity_temperatures',
     'focal_loss',
+    'joined_features',
+    'l2_feature_loss',
     'label_aware_smoothing_loss',
     'ldam_loss',
     'ldam_margins',
@@ -33,7 +42,9 @@ __all__ = [
     'parametric_contrastive_loss',
     'sade_loss',
     'seql_loss',
+    'similarity_preserving_loss',
     'smoothing_factors',
     'supervised_contrastive_loss',
+    'virtual_example_loss',
     'vs_loss',
 ]

@@ -1,6 +1,7 @@
 """What must agree before a run: the classes of its data sets, and what a finished run was trained on that it builds on."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -83,6 +84,11 @@ def _other_classes(tested_on: str, trained_on: str, what: str) -> UserError:
         f'{tested_on} has other classes than {trained_on} ({what}): give both sets the same `classes`, a list of names '
         'in the order of the labels (or the same num_classes).'
     )
+
+
+def class_folders(dataset: Any) -> list[str | None] | None:
+    """See `StreamingDataset.class_folders`; None where a set has no files."""
+    return getattr(dataset, 'class_folders', None)
 
 
 def places_of_classes(

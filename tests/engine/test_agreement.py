@@ -3,10 +3,10 @@
 import pytest
 from PIL import Image
 
-from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_size
 from mmlt.arguments import number
 from mmlt.config.load import load_config
 from mmlt.datasets import Digits, ImageFolder
+from mmlt.engine.agreement import check_classes, check_counts, check_input, seen_size
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
