@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mmlt.apis.inputs import check_files, check_inputs, skipped
-from mmlt.apis.stages import Stage, shared_dataset
+from mmlt.engine.stages import Stage, shared_dataset
 from mmlt.datasets import Digits, ImageFolder, ImageList, LongTailedDataset
 from mmlt.datasets.resident import ResidentDataset
 from mmlt.errors import UserError
