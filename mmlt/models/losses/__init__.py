@@ -2,6 +2,14 @@
 
 from mmlt.models.losses.balanced_contrastive import balanced_contrastive_loss
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
+from mmlt.models.losses.boxes import (
+    balanced_sigmoid_box_loss,
+    balanced_softmax_box_loss,
+    equalization_box_loss,
+    seesaw_box_loss,
+    sigmoid_box_loss,
+    softmax_box_loss,
+)
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.distillation import balanced_distillation_loss, distillation_loss
 from mmlt.models.losses.equalization import seql_loss
@@ -15,7 +23,9 @@ from mmlt.models.losses.supervised_contrastive import supervised_contrastive_los
 __all__ = [
     'balanced_contrastive_loss',
     'balanced_distillation_loss',
+    'balanced_sigmoid_box_loss',
     'balanced_sigmoid_loss',
+    'balanced_softmax_box_loss',
     'balanced_softmax_loss',
     'balpoe_loss',
     'cdt_loss',
@@ -23,6 +33,7 @@ __all__ = [
     'distillation_loss',
     'diversity_loss',
     'diversity_temperatures',
+    'equalization_box_loss',
     'focal_loss',
     'label_aware_smoothing_loss',
     'ldam_loss',
@@ -30,8 +41,11 @@ __all__ = [
     'logit_adjusted_loss',
     'parametric_contrastive_loss',
     'sade_loss',
+    'seesaw_box_loss',
     'seql_loss',
+    'sigmoid_box_loss',
     'smoothing_factors',
+    'softmax_box_loss',
     'supervised_contrastive_loss',
     'vs_loss',
 ]
