@@ -17,6 +17,7 @@ from mmlt.apis.agreement import check_classes, check_counts, check_input, seen_s
 from mmlt.apis.config import hash_of
 from mmlt.apis.corrections import double_correction
 from mmlt.apis.stages import Stage, check_folder
+from mmlt.detection import FasterRCNN
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint, load_weights
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
@@ -204,8 +205,8 @@ def build_stored(cfg: Any, source: str | Path) -> LongTailedClassifier:
         raise UserError(f'{why}: {error}') from error
     except Exception as error:  # arguments that no constructor takes, in any way
         raise UserError(f'{why} ({type(error).__name__}: {error}): use another one.') from error
-    if not isinstance(model, LongTailedClassifier):
-        raise UserError(f'{why}: {type(model).__name__} is no classifier of mmlt; use another one.')
+    if not isinstance(model, (LongTailedClassifier, FasterRCNN)):
+        raise UserError(f'{why}: {type(model).__name__} is no classifier or detector of mmlt; use another one.')
     return model
 
 

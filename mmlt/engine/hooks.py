@@ -26,7 +26,10 @@ class ClassCountsHook(Hook):
 
     def before_run(self, runner) -> None:  # noqa: ANN001
         """The one place where counts enter the model."""
-        runner.bare_model.set_class_counts(runner.train_loop.dataloader.dataset.metainfo['class_counts'])
+        metainfo = runner.train_loop.dataloader.dataset.metainfo
+        runner.bare_model.set_class_counts(metainfo['class_counts'])
+        if 'num_images' in metainfo:  # images with several classes: the counts do not add up to it
+            runner.bare_model.set_num_images(metainfo['num_images'])
         runner.bare_model.data_preprocessor.seed = runner.draw_seed
 
 

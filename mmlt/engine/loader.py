@@ -63,6 +63,11 @@ def stop_signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _batch(items: tuple[torch.Tensor, torch.Tensor], indices: torch.Tensor, keys: torch.Tensor) -> Batch:
+    images, labels = items
+    return Batch(images, torch.as_tensor(labels), indices, keys)
+
+
 class BatchLoader:
     """Hand out the batches of an epoch, the same whatever ran before.
 
@@ -152,13 +157,15 @@ class BatchLoader:
                 for indices, keys in steps
             ],
             num_workers=self.num_workers,
+            collate_fn=getattr(self.dataset, 'collate', None),  # None is torch's own, for images of one size
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=leave_signals_to_the_run,
         )
         with stop_signals_held():
             batches = iter(loader)
         try:
-            for (indices, keys), (images, labels) in zip(steps, batches, strict=True):
-                yield Batch(images, torch.as_tensor(labels), indices, keys)
+            make = getattr(self.dataset, 'batch', _batch)
+            for (indices, keys), items in zip(steps, batches, strict=True):
+                yield make(items, indices, keys)
         except UserError as error:  # a worker's comes wrapped in its stack trace
             raise UserError(str(error).strip().splitlines()[-1].removeprefix('mmlt.errors.UserError: ')) from error
