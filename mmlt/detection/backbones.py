@@ -55,7 +55,8 @@ class PyramidBackbone(nn.Module):
             body.load_state_dict({name: weights[name] for name in body.state_dict()})
         except Exception as error:  # a damaged file, one that holds more than tensors, one of another network
             raise UserError(
-                f'{file} (backbone.checkpoint_path) gives {type(self).__name__} no weights ({reason(error)}): name another file.'
+                f'{file} (backbone.checkpoint_path) gives {type(self).__name__} no weights ({reason(error)}): '
+                'name another file.'
             ) from error
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:

@@ -1,6 +1,5 @@
 """Images with objects: what all detection sets share, and COCO's and LVIS's files."""
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -101,8 +100,8 @@ class DetectionDataset(Dataset):
         if [height, width] != self.annotations.sizes[place].tolist():
             stated = 'x'.join(map(str, self.annotations.sizes[place]))
             raise UserError(
-                f'image {self.annotations.file(place)} of {self.name} is {height}x{width} pixels, its annotation says {stated}: '
-                'fetch it again.'
+                f'image {self.annotations.file(place)} of {self.name} has {height}x{width} pixels, its annotation says '
+                f'{stated}: fetch it again.'
             )
         objects = self.annotations.objects(place)
         target = dict(

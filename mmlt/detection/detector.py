@@ -29,6 +29,8 @@ class FasterRCNN(BaseModel):
         aspect_ratios: height over width of the anchors.
         box_channels: size of a proposal's feature.
         agnostic: regress one box (and one mask) for all classes, in place of one a class.
+        roi_size: places on a side that a box is cut into, twice as many for masks.
+        sampling_ratio: samples on a side of such a place.
         trained: `all`, or `box_classifier`: the classifier alone, of a finished detector (`prerequisites.detector`);
             nothing else changes.
         settings: further keywords of torchvision's `FasterRCNN` by their names (`rpn_...`, `box_...`, `bbox_...`).
@@ -58,6 +60,8 @@ class FasterRCNN(BaseModel):
         aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
         box_channels: int = 1024,
         agnostic: bool = False,
+        roi_size: int = 7,
+        sampling_ratio: int = 2,
         trained: str = 'all',
         settings: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -81,6 +85,8 @@ class FasterRCNN(BaseModel):
             self.mask_channels,
             self.mask_layers,
             agnostic,
+            roi_size,
+            sampling_ratio,
             settings or {},
         )
         self.register_buffer('class_counts', torch.zeros(num_classes, dtype=torch.int64))
@@ -211,8 +217,8 @@ class MaskRCNN(FasterRCNN):
     Args:
         mask_channels: of the mask head.
         mask_layers: convolutions of the mask head.
-        backbone, num_classes, box_loss, anchor_sizes, aspect_ratios, box_channels, agnostic, trained, settings,
-            data_preprocessor: see `FasterRCNN`.
+        backbone, num_classes, box_loss, anchor_sizes, aspect_ratios, box_channels, agnostic, roi_size,
+            sampling_ratio, trained, settings, data_preprocessor: see `FasterRCNN`.
 
     Source: He et al., Mask R-CNN, ICCV 2017.
     """
@@ -230,6 +236,8 @@ class MaskRCNN(FasterRCNN):
         mask_channels: int = 256,
         mask_layers: int = 4,
         agnostic: bool = False,
+        roi_size: int = 7,
+        sampling_ratio: int = 2,
         trained: str = 'all',
         settings: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -243,6 +251,8 @@ class MaskRCNN(FasterRCNN):
             aspect_ratios,
             box_channels,
             agnostic,
+            roi_size,
+            sampling_ratio,
             trained,
             settings,
             data_preprocessor,

@@ -16,6 +16,7 @@ def coco_library() -> ModuleType:
         import faster_coco_eval.core.mask
     except ImportError as error:
         raise UserError(
-            f"detection needs the package faster-coco-eval ({error}): install mmlt with its extra, pip install 'mmlt[detection]'."
+            f'detection needs the package faster-coco-eval ({error}): install mmlt with its extra, '
+            "pip install 'mmlt[detection]'."
         ) from error
     return faster_coco_eval

@@ -112,7 +112,10 @@ class LVISMetric(BaseMetric):
         category_of, image_of = np.asarray(meta['category_ids']), np.asarray(meta['image_ids'])
         metrics: dict[str, float] = {}
         for kind in self.iou_types:
-            precision = self._precision(truth, self._detections(results, kind, category_of, image_of), kind)
+            detections = self._detections(results, kind, category_of, image_of)
+            if self.federated:  # the library drops them too, but loses track of images whose detections all go
+                detections = known_classes(detections, truth)
+            precision = self._precision(truth, detections, kind)
             metrics.update({f'{kind}/{name}': value for name, value in averages(precision, groups).items()})
             of_class = [mean_of(precision[:, :, c]) for c in range(precision.shape[2])]
         held = {category: set() for category in category_of.tolist()}
@@ -205,6 +208,14 @@ class CocoMetric(LVISMetric):
         self, iou_types: Sequence[str] = ('bbox',), max_detections: int = 100, collect_device: str = 'cpu'
     ) -> None:
         super().__init__(iou_types, max_detections, collect_device)
+
+
+def known_classes(detections: list[dict], truth: dict) -> list[dict]:
+    """The detections of classes that their image holds, or is known not to hold."""
+    known = {image['id']: set(image['neg_category_ids']) for image in truth['images']}
+    for one in truth['annotations']:
+        known[one['image_id']].add(one['category_id'])
+    return [one for one in detections if one['category_id'] in known[one['image_id']]]
 
 
 def mean_of(precision: np.ndarray) -> float | None:

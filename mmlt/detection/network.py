@@ -191,6 +191,8 @@ def build_parts(
     mask_channels: int,
     mask_layers: int,
     agnostic: bool,
+    roi_size: int,
+    sampling_ratio: int,
     settings: dict,
 ) -> tuple[RegionProposalNetwork, BoxClassifyingHeads]:
     """The proposal network and the heads of a detector, see `mmlt.detection.detector.FasterRCNN`.
@@ -206,8 +208,8 @@ def build_parts(
             'maps: give the sizes for each map.'
         )
     sizes = tuple(tuple(one) for one in anchor_sizes)
-    pool = MultiScaleRoIAlign(list(backbone.levels), output_size=7, sampling_ratio=2)
-    head = TwoMLPHead(backbone.out_channels * 7**2, box_channels)
+    pool = MultiScaleRoIAlign(list(backbone.levels), output_size=roi_size, sampling_ratio=sampling_ratio)
+    head = TwoMLPHead(backbone.out_channels * roi_size**2, box_channels)
     boxes = 1 if agnostic else num_classes
     predictor = BoxPredictor(box_channels, box_loss.further_outputs + num_classes, box_loss.bias, boxes)
     whole = FasterRCNN(
@@ -222,7 +224,7 @@ def build_parts(
     mask_parts = {}
     if masks:
         mask_parts = dict(
-            mask_roi_pool=MultiScaleRoIAlign(list(backbone.levels), output_size=14, sampling_ratio=2),
+            mask_roi_pool=MultiScaleRoIAlign(list(backbone.levels), output_size=2 * roi_size, sampling_ratio=sampling_ratio),
             mask_head=MaskRCNNHeads(backbone.out_channels, (mask_channels,) * mask_layers, 1),
             mask_predictor=MaskRCNNPredictor(mask_channels, mask_channels, 1 if agnostic else num_classes + 1),
         )

@@ -1,0 +1,5 @@
+"""Faster R-CNN on the digit canvases, boxes by SoftmaxBoxLoss."""
+
+_base_ = ['faster_rcnn_small_digits.py']
+
+model = dict(box_loss=dict(_delete_=True, type='SoftmaxBoxLoss'))
