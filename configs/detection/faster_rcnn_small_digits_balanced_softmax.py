@@ -1,4 +1,4 @@
-"""Faster R-CNN on the digit canvases, boxes by BalancedSoftmaxBoxLoss."""
+"""Faster R-CNN, five convolutions, balanced softmax boxes, digit canvases; 40 epochs: minutes on a CPU."""
 
 _base_ = ['faster_rcnn_small_digits.py']
 

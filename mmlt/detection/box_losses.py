@@ -37,6 +37,9 @@ class BoxLoss(nn.Module):
         """The bias that the classifier begins with."""
         return 0.0 if self.prior is None else -math.log((1 - self.prior) / self.prior)
 
+    def set_num_classes(self, num_classes: int) -> None:
+        """Take over the number K of classes; the detector calls it once, when it is built."""
+
     def scores(self, logits: Tensor) -> Tensor:
         """Scores of the classes at test time, (P, K) in [0, 1], of logits (P, outputs)."""
         raise NotImplementedError
@@ -143,15 +146,18 @@ class SeesawBoxLoss(BoxLoss):
         q: exponent of the compensation factor.
 
     Attributes:
-        seen: float64 buffer (K,): foreground proposals of each class so far, on each rank by itself; empty until the
-            first counts come. It is part of the checkpoint.
+        seen: float64 buffer (K,): foreground proposals of each class so far, on each rank by itself; part of the
+            checkpoint.
     """
 
     further_outputs = 2
 
-    def __init__(self, num_classes: int, p: float = 0.8, q: float = 2.0) -> None:
+    def __init__(self, p: float = 0.8, q: float = 2.0) -> None:
         super().__init__()
         self.p, self.q = number(self, 'p', p, least=0), number(self, 'q', q, least=0)
+
+    def set_num_classes(self, num_classes: int) -> None:
+        """See `BoxLoss.set_num_classes`."""
         self.register_buffer('seen', torch.zeros(num_classes, dtype=torch.float64))
 
     def scores(self, logits: Tensor) -> Tensor:

@@ -74,9 +74,11 @@ class FasterRCNN(BaseModel):
         self.num_classes = num_classes
         self.trained = trained
         self.backbone = MODELS.build(backbone)
+        classification = MODELS.build(box_loss)
+        classification.set_num_classes(num_classes)
         self.rpn, self.roi_heads = build_parts(
             self.backbone,
-            MODELS.build(box_loss),
+            classification,
             num_classes,
             self.masks,
             anchor_sizes,

@@ -20,7 +20,7 @@ BOX_LOSSES = {
     'sigmoid': dict(type='SigmoidBoxLoss'),
     'balanced sigmoid': dict(type='BalancedSigmoidBoxLoss'),
     'EQL': dict(type='EqualizationBoxLoss', threshold=0.1),
-    'seesaw': dict(type='SeesawBoxLoss', num_classes=5),
+    'seesaw': dict(type='SeesawBoxLoss'),
 }
 
 
