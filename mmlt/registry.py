@@ -31,15 +31,17 @@ class LazyRegistry(Registry):
     """
 
     def __init__(self, name: str, parent: Registry, locations: list[str], fallback: str | None = None) -> None:
-        super().__init__(name, parent=parent, scope='mmlt', locations=locations)
+        super().__init__(name, parent=parent, scope='mmlt')
+        self.locations = locations
+        self.complete = False
         self.fallback = fallback
 
     def import_from_location(self) -> None:
         """Import mmlt's own parts once; unlike MMEngine's, an import that fails says so with its own cause."""
-        if not self._imported:
-            for location in self._locations:
+        if not self.complete:
+            for location in self.locations:
                 importlib.import_module(location)
-            self._imported = True
+            self.complete = True
 
     def get(self, key: str) -> type | None:
         """The part registered as `key`.
@@ -80,6 +82,14 @@ class LazyRegistry(Registry):
         child.import_from_location()
         return child.module_dict.get(name)
 
+    def is_of(self, scope: str, name: str) -> bool:
+        """Whether the package of that scope registers a part of this name itself."""
+        child = self.parent.children.get(scope) if self.parent else None
+        if child is None:
+            return self._foreign(scope, name) is not None
+        child.import_from_location()
+        return name in child.module_dict
+
     def _nearest(self, name: str) -> str:
         known: set[str] = set()
         registry: Registry | None = self
@@ -93,8 +103,8 @@ class LazyRegistry(Registry):
 PARTS = {
     'MODELS': (
         'model',
-        ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.classifiers', 'mmlt.models.losses.modules']
-        + ['mmlt.models.preprocessor', 'mmlt.detection'],
+        ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
+        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor', 'mmlt.detection'],
         'mmpretrain.models',
     ),
     'DATASETS': ('dataset', ['mmlt.datasets', 'mmlt.detection'], 'mmpretrain.datasets'),
@@ -105,6 +115,7 @@ PARTS = {
     'LOOPS': ('loop', ['mmlt.engine'], None),
     'RUNNERS': ('runner', ['mmlt.engine'], None),
     'OPTIM_WRAPPERS': ('optimizer wrapper', ['mmlt.engine'], None),
+    'VISUALIZERS': ('visualizer', [], 'mmpretrain.visualization'),
 }
 # A child of every other registry too, so that MMEngine finds one of scope `mmlt` wherever it looks.
 for _name, _parent in vars(mmengine.registry).items():
@@ -126,3 +137,5 @@ RUNNERS = _registries['RUNNERS']
 OPTIM_WRAPPERS = _registries['OPTIM_WRAPPERS']
 OPTIMIZERS = _registries['OPTIMIZERS']
 PARAM_SCHEDULERS = _registries['PARAM_SCHEDULERS']
+VISUALIZERS = _registries['VISUALIZERS']
+VISBACKENDS = _registries['VISBACKENDS']

@@ -102,7 +102,7 @@ def arm(plan: Plan) -> None:
         return left[0] == -1
 
     def is_student(loop: EpochTrainLoop | EvalLoop) -> bool:
-        return hasattr(loop.runner.bare_model, 'attach_teacher')
+        return 'teacher' in loop.runner.bare_model.roles
 
     def before(
         owner: object, name: str, wanted: Callable[..., bool], number: int = signal.SIGKILL, delay: float = plan.delay

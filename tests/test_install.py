@@ -37,7 +37,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('source')
     for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md'):
         (folder / name).write_bytes((ROOT / name).read_bytes())
-    for package in ('mmlt', 'configs'):
+    for package in ('mmlt', 'configs', 'benchmarks'):
         for path in (ROOT / package).rglob('*'):
             if path.is_file() and '__pycache__' not in path.parts:
                 copy = folder / path.relative_to(ROOT)

@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, default=2, help='of PyTorch, in every leg (default 2)')
     parser.add_argument('--json', metavar='FILE', help='write the records')
     parser.add_argument('--plot', metavar='FILE', help='write a bar chart')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the configs')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     args = parser.parse_args()
     for name in ('pairs', 'steps', 'warmup', 'threads'):
@@ -54,20 +54,25 @@ def main() -> None:
     """Measure, show, write."""
     args = parse_args()
     if args.show:
-        from mmlt.apis.benchmark.show import markdown
+        from benchmarks.show import markdown
 
         print(markdown(args.show), end='')
         return
     import json
 
-    from mmlt.apis.benchmark.cases import run_cases
-    from mmlt.apis.benchmark.show import benchmark_table, plot
-    from mmlt.apis.options import parse_options
+    from benchmarks.cases import run_cases
+    from benchmarks.show import benchmark_table, plot
+    from mmlt.apis.output import check_out, is_benchmark, is_picture
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.files import atomic_write
 
+    if args.json:
+        check_out('--json', args.json, is_benchmark)
+    if args.plot:
+        check_out('--plot', args.plot, is_picture)
     if args.train:
-        from mmlt.apis.benchmark.accuracy import accuracy_table, compare_accuracy
+        from benchmarks.accuracy import accuracy_table, compare_accuracy
 
         found = compare_accuracy(
             args.train, args.seeds, args.precision, args.threads, parse_options(args.cfg_options), args.json

@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--class', type=int, dest='label', metavar='K', help='show class K alone, in all rows')
     parser.add_argument('--mode', choices=('train', 'test'), default='train')
     parser.add_argument('--seed', type=int, default=0, help='which images, and how they are augmented (default 0)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     return parser.parse_args()
 
@@ -29,18 +29,23 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Write the picture."""
     args = parse_args()
+    from PIL.PngImagePlugin import PngInfo
+
     from mmlt.apis.browse import browse
-    from mmlt.apis.options import parse_options
+    from mmlt.apis.output import SOFTWARE, check_out, is_picture
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.errors import UserError
     from mmlt.files import atomic_write
 
     if Path(args.out).suffix.lower() != '.png':
         raise UserError(f'--out {args.out}: the picture is a PNG, let its name end in .png.')
+    check_out('--out', args.out, is_picture)
     sheet, _ = browse(
         args.config, args.rows, args.columns, args.label, args.mode, args.seed, parse_options(args.cfg_options)
     )
-    picture = sheet.draw()
+    picture, maker = sheet.draw(), PngInfo()
+    maker.add_text('Software', SOFTWARE)
     atomic_write(args.out, lambda file: picture.save(file, format='PNG'))
     console.print(f'{args.out}: {len(sheet.tiles)} images, {picture.width} x {picture.height} pixels', markup=False)
 

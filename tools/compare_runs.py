@@ -23,9 +23,15 @@ def main() -> None:
     from mmlt.analysis.plots import plot_per_class
     from mmlt.analysis.results import read_per_class_csv, read_results
     from mmlt.analysis.tables import comparison_table
+    from mmlt.apis.output import check_out, is_picture
     from mmlt.engine.console import console
+    from mmlt.errors import UserError
     from mmlt.priors import shot_groups
 
+    if args.plot:
+        if Path(args.plot).suffix.lower() != '.png':
+            raise UserError(f'--plot {args.plot}: the picture is a PNG, let its name end in .png.')
+        check_out('--plot', args.plot, is_picture)
     results = [read_results(folder) for folder in args.folders]
     console.print(comparison_table(results))
     for folder in args.folders:

@@ -17,9 +17,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('source', metavar='IN', help='.npz of arrays, or .pth (opened weights-only)')
     parser.add_argument('out', metavar='OUT', help='checkpoint to write')
     parser.add_argument('--config', required=True, help='whose model it is, like configs/ce/resnet32_cifar10lt.py')
-    parser.add_argument('--train-counts', type=int, nargs='+', metavar='N',
+    parser.add_argument('--train-counts', type=int, action='extend', nargs='+', metavar='N',
                         help="training images of each class (default: those of the config's training set)")  # fmt: skip
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     return parser.parse_args()
 
@@ -28,9 +28,11 @@ def main() -> None:
     """Convert, and say how to evaluate."""
     args = parse_args()
     from mmlt.apis.convert import convert
-    from mmlt.apis.options import parse_options
+    from mmlt.apis.output import check_out, is_converted
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
 
+    check_out('OUT', args.out, is_converted)
     meta = convert(args.source, args.out, args.config, parse_options(args.cfg_options), args.train_counts)
     counts, bias = meta['class_counts'], meta['model']['head'].get('bias', True)
     console.print(f'{args.out}: {len(counts)} classes, {max(counts)} to {min(counts)} training images', markup=False)

@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='path of the config')
     parser.add_argument('--shape', type=int, nargs=3, default=[3, 32, 32], metavar=('C', 'H', 'W'),
                         help='of an image (default 3 32 32)')  # fmt: skip
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     return parser.parse_args()
 
@@ -25,7 +25,7 @@ def main() -> None:
     from rich.table import Table
 
     from mmlt.apis.flops import count
-    from mmlt.apis.options import parse_options
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
 
     whole, *parts = count(args.config, tuple(args.shape), parse_options(args.cfg_options))

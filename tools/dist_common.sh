@@ -18,8 +18,13 @@ launch() {
         echo "GPUS must be a whole number of processes a machine, not '$GPUS'." >&2
         exit 1
     fi
-    # Every machine has to name the same port; alone, any free one lets several runs share the machine.
-    if [[ -z $port ]]; then port=$( ((nodes > 1)) && echo 29500 || free_port); fi
+    # Every machine has to name the same port (under Slurm, one of the job's own, since jobs share machines); alone, any free
+    # one lets several runs share the machine.
+    if [[ -z $port ]]; then
+        if ((nodes == 1)); then port=$(free_port)
+        elif [[ ${SLURM_JOB_ID:-} =~ ^[0-9]+$ ]]; then port=$((15000 + SLURM_JOB_ID * 17 % 15000))
+        else port=29500; fi
+    fi
     threads=$(($(nproc) / GPUS))
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((threads > 0 ? threads : 1))}
     exec "$PYTHON" "$TOOLS/launch.py" --nnodes "$nodes" --node-rank "${NODE_RANK:-0}" \

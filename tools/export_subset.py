@@ -31,12 +31,14 @@ def export(args: argparse.Namespace) -> None:
 
     import numpy as np
 
+    from mmlt.apis.output import check_out, is_subset
     from mmlt.datasets import CIFAR10, CIFAR100, LongTailedDataset, SubsetRule
     from mmlt.errors import UserError
     from mmlt.files import atomic_write
 
     if not args.out.endswith('.npz'):
         raise UserError(f'the file to write must end in .npz, and {args.out} does not.')
+    check_out('out', args.out, is_subset)
     ratio = int(args.imbalance_ratio) if args.imbalance_ratio.is_integer() else args.imbalance_ratio
     rule = SubsetRule(args.profile, ratio, args.seed, args.protocol, args.split)
     source = dict(cifar10=CIFAR10, cifar100=CIFAR100)[args.dataset](args.data_root)

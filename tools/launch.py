@@ -14,6 +14,7 @@ def main() -> None:
     """Start the processes; Ctrl-C and SIGTERM are handed on to them, and time is left to finish the step and save."""
     if 'LOGLEVEL' not in os.environ:  # torchrun's own log: the processes say what happened
         logging.disable(logging.ERROR)
+    os.environ['MMLT_PARENT'] = str(os.getpid())  # killed outright, it takes its processes along: mmlt.apis.parent
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

@@ -12,11 +12,11 @@ def main() -> None:
     """Print the resolved config as Python."""
     parser = argparse.ArgumentParser(description='Print a config with its bases and overrides resolved.')
     parser.add_argument('config', help='path of the config')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     args = parser.parse_args()
-    from mmlt.apis.config import load_config
-    from mmlt.apis.options import parse_options
+    from mmlt.config.load import load_config
+    from mmlt.config.overrides import parse_options
 
     print(load_config(args.config, parse_options(args.cfg_options)).pretty_text)
 

@@ -1,4 +1,4 @@
-"""BalPoE with mixup, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, bf16: on 2 cores."""
+"""BalPoE with mixup, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, bf16."""
 
 _base_ = [
     '../_base_/models/resnet32_ride.py',
@@ -11,7 +11,6 @@ train_dataloader = dict(partner_sampler=dict(type='ShuffleSampler'))  # where pa
 model = dict(
     type='BalPoEClassifier',
     backbone=dict(expert_width=1.0),
-    head=dict(in_channels=64),
     taus=(0.0, 1.0, 2.0),
     mixing=dict(type='Mixup', alpha=0.4),
 )

@@ -1,4 +1,4 @@
-"""Balanced knowledge distillation (BKD), ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, 10 min on 2 cores."""
+"""Balanced knowledge distillation (BKD), ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs."""
 
 _base_ = ['../ce/resnet32_cifar100lt_30e.py']
 

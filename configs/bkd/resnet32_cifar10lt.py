@@ -8,5 +8,5 @@ model = dict(
     temperature=2.0,
     alpha=1.0,
     beta=0.9999,
-    reweight_start_epoch=160,
+    reweight_start_epoch='first_drop',
 )

@@ -1,4 +1,4 @@
-"""Class-balanced loss, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs; minutes on a GPU."""
+"""Class-balanced loss, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs."""
 
 _base_ = ['../ce/resnet32_cifar100lt.py']
 

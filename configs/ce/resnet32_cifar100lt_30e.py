@@ -1,4 +1,4 @@
-"""Cross entropy, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, batch 128, bf16: 10 to 15 minutes on 2 CPU cores."""
+"""Cross entropy, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, batch 128, bf16."""
 
 _base_ = [
     '../_base_/models/resnet32_cifar.py',

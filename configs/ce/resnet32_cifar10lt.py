@@ -1,4 +1,4 @@
-"""Cross entropy, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs, batch 128; minutes on a GPU, hours on a CPU."""
+"""Cross entropy, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs, batch 128."""
 
 _base_ = [
     '../_base_/models/resnet32_cifar.py',

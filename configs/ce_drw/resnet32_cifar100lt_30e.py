@@ -1,5 +1,5 @@
-"""CE with deferred re-weighting, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs: 10 to 15 minutes on 2 cores."""
+"""CE with deferred re-weighting, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs."""
 
 _base_ = ['../ce/resnet32_cifar100lt_30e.py']
 
-model = dict(reweighting=dict(beta=0.9999, start_epoch=24))  # from the first drop of the learning rate
+model = dict(reweighting=dict(beta=0.9999, start_epoch='first_drop'))

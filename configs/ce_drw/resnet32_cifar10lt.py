@@ -1,5 +1,5 @@
-"""CE with deferred re-weighting, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs; minutes on a GPU."""
+"""CE with deferred re-weighting, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs."""
 
 _base_ = ['../ce/resnet32_cifar10lt.py']
 
-model = dict(reweighting=dict(beta=0.9999, start_epoch=160))  # from the first drop of the learning rate
+model = dict(reweighting=dict(beta=0.9999, start_epoch='first_drop'))

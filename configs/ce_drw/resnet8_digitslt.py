@@ -2,4 +2,4 @@
 
 _base_ = ['../ce/resnet8_digitslt.py']
 
-model = dict(reweighting=dict(beta=0.9999, start_epoch=40))  # from the first drop of the learning rate
+model = dict(reweighting=dict(beta=0.9999, start_epoch='first_drop'))

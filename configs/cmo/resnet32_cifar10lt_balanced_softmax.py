@@ -1,4 +1,4 @@
-"""CMO with balanced softmax, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs; minutes on a GPU."""
+"""CMO with balanced softmax, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs."""
 
 _base_ = ['resnet32_cifar10lt.py']
 

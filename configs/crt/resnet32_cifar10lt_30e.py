@@ -1,4 +1,4 @@
-"""cRT, ResNet-32, CIFAR-10-LT, ratio 100; 10 epochs on the 30-epoch CE run: minutes on 2 cores."""
+"""cRT, ResNet-32, CIFAR-10-LT, ratio 100; 10 epochs on the 30-epoch CE run."""
 
 _base_ = [
     '../_base_/models/resnet32_cifar.py',

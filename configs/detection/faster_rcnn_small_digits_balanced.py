@@ -7,5 +7,5 @@ _base_ = [
     '../_base_/detection_runtime.py',
 ]
 
-prerequisites = dict(detector=dict(config='faster_rcnn_small_digits.py'))
+prerequisites = dict(init=dict(config='faster_rcnn_small_digits.py'))
 model = dict(num_classes=20, box_loss=dict(type='BalancedSigmoidBoxLoss'), trained='box_classifier')

@@ -7,7 +7,7 @@ _base_ = [
     '../_base_/detection_runtime.py',
 ]
 
-prerequisites = dict(detector=dict(config='mask_rcnn_r50_fpn_lvis_v1.py'))
+prerequisites = dict(init=dict(config='mask_rcnn_r50_fpn_lvis_v1.py'))
 model = dict(
     num_classes=1203,
     backbone=dict(checkpoint_path=None),  # the finished detector gives all weights

@@ -1,4 +1,4 @@
-"""Focal loss (gamma 1), ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs, batch 128; minutes on a GPU, hours on a CPU."""
+"""Focal loss (gamma 1), ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs, batch 128."""
 
 _base_ = [
     '../_base_/models/resnet32_cifar.py',

@@ -1,4 +1,4 @@
-"""Knowledge distillation (KD), ResNet-32, CIFAR-10-LT, ratio 100; 30 epochs, 10 min on 2 cores."""
+"""Knowledge distillation (KD), ResNet-32, CIFAR-10-LT, ratio 100; 30 epochs."""
 
 _base_ = ['../ce/resnet32_cifar10lt_30e.py']
 

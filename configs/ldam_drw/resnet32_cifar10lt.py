@@ -1,9 +1,9 @@
-"""LDAM-DRW, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs; minutes on a GPU."""
+"""LDAM-DRW, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs."""
 
 _base_ = ['../ce/resnet32_cifar10lt.py']
 
 model = dict(
     head=dict(type='CosineHead', scale=1.0),  # the loss scales
     loss=dict(_delete_=True, type='LDAMLoss', max_margin=0.5, scale=30.0),
-    reweighting=dict(beta=0.9999, start_epoch=160),  # from the first drop of the learning rate
+    reweighting=dict(beta=0.9999, start_epoch='first_drop'),
 )

@@ -5,5 +5,5 @@ _base_ = ['../ce/resnet8_digitslt.py']
 model = dict(
     head=dict(type='CosineHead', scale=1.0),  # the loss scales
     loss=dict(_delete_=True, type='LDAMLoss', max_margin=0.5, scale=30.0),
-    reweighting=dict(beta=0.9999, start_epoch=40),  # from the first drop of the learning rate
+    reweighting=dict(beta=0.9999, start_epoch='first_drop'),
 )

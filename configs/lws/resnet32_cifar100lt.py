@@ -1,4 +1,4 @@
-"""LWS, ResNet-32, CIFAR-100-LT, ratio 100; 5 epochs on the 200-epoch CE run: a minute on a GPU."""
+"""LWS, ResNet-32, CIFAR-100-LT, ratio 100; 5 epochs on the 200-epoch CE run."""
 
 _base_ = [
     '../_base_/models/resnet32_cifar.py',

@@ -1,4 +1,4 @@
-"""LWS, ResNet-32, CIFAR-10-LT, ratio 100; 5 epochs on the 30-epoch CE run: minutes on 2 cores."""
+"""LWS, ResNet-32, CIFAR-10-LT, ratio 100; 5 epochs on the 30-epoch CE run."""
 
 _base_ = [
     '../_base_/models/resnet32_cifar.py',

@@ -1,4 +1,4 @@
-"""RIDE with three experts, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, bf16: on 2 cores."""
+"""RIDE with three experts, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, bf16."""
 
 _base_ = [
     '../_base_/models/resnet32_ride.py',
@@ -9,10 +9,10 @@ _base_ = [
 
 model = dict(
     type='RIDEClassifier',
-    head=dict(_delete_=True, type='CosineHead', in_channels=48),
+    head=dict(_delete_=True, type='CosineHead'),
     scale=30.0,  # of heads and margins
     max_margin=0.5,
     diversity=-0.45,
     eta=0.05,
-    reweighting=dict(beta=0.9999, start_epoch=24),  # from the first drop of the learning rate
+    reweighting=dict(beta=0.9999, start_epoch='first_drop'),
 )

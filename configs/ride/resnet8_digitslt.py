@@ -9,10 +9,10 @@ _base_ = [
 
 model = dict(
     type='RIDEClassifier',
-    head=dict(_delete_=True, type='CosineHead', in_channels=48),
+    head=dict(_delete_=True, type='CosineHead'),
     scale=30.0,  # of heads and margins
     max_margin=0.5,
     diversity=-0.45,
     eta=0.05,
-    reweighting=dict(beta=0.9999, start_epoch=40),  # from the first drop of the learning rate
+    reweighting=dict(beta=0.9999, start_epoch='first_drop'),
 )

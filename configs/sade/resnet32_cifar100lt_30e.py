@@ -1,4 +1,4 @@
-"""SADE, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, bf16: on 2 cores."""
+"""SADE, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, bf16."""
 
 _base_ = [
     '../_base_/models/resnet32_ride.py',

@@ -10,7 +10,6 @@ _base_ = [
 model = dict(
     type='SADEClassifier',
     backbone=dict(expert_width=1.0),
-    head=dict(in_channels=64),
     experts=('forward', 'uniform', 'backward'),
     tau=2.0,
 )

@@ -1,4 +1,4 @@
-"""Seesaw loss, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs: 10 to 15 minutes on 2 cores."""
+"""Seesaw loss, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs."""
 
 _base_ = ['../ce/resnet32_cifar100lt_30e.py']
 

@@ -2,10 +2,8 @@
 
 import posixpath
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mmlt.analysis.tables import Recipe, Row
+from mmlt.analysis.rows import GROUPS, Recipe, Row
 
 # Heading, metric of `ExpertMetric`, digits; by group where the heading has a place for it.
 OVERALL = (
@@ -15,7 +13,7 @@ OVERALL = (
 BY_GROUP = (('agreement {}', 'experts/agreement/{}', 1), ('diversity {}', 'experts/diversity/{}', 3))
 
 
-def experts_table(recipe: 'Recipe', rows: Sequence['Row'], folder: str) -> str | None:
+def experts_table(recipe: Recipe, rows: Sequence[Row], folder: str) -> str | None:
     """Markdown of what each run's experts do, or None where no run has several.
 
     Args:
@@ -26,7 +24,7 @@ def experts_table(recipe: 'Recipe', rows: Sequence['Row'], folder: str) -> str |
     rows = [row for row in rows if 'experts/best/top1' in row.records[0]['last']['metrics']]
     if not rows:
         return None
-    groups = [name for name, size in zip(('many', 'medium', 'few'), recipe.group_sizes, strict=True) if size]
+    groups = [name for name, size in zip(GROUPS, recipe.group_sizes, strict=True) if size]
     columns = [*OVERALL, *((head.format(g), key.format(g), digits) for head, key, digits in BY_GROUP for g in groups)]
     lines = [['config', *(heading for heading, _, _ in columns)], ['---'] + ['---:'] * len(columns)]
     for row in rows:

@@ -73,7 +73,7 @@ def per_class_png(runs: Runs, shot_groups: Mapping[str, Any] | None = None) -> b
     )
 
     content = io.BytesIO()
-    figure.savefig(content, format='png', metadata={'Software': None})
+    figure.savefig(content, format='png', metadata={'Software': 'mmlt'})  # by which compare_runs.py knows its own
     return content.getvalue()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmlt.analysis.plots import per_class_png
 from mmlt.analysis.results import PER_CLASS_FILE, read_per_class_csv, read_results
-from mmlt.analysis.tables import ABSENT, GROUPS, format_duration
+from mmlt.analysis.rows import ABSENT, GROUPS, format_duration
 from mmlt.files import atomic_write
 
 REPORT_FILE = 'report.html'
@@ -112,7 +112,8 @@ def _subtitle(record: dict[str, Any]) -> str:
 def _metrics(record: dict[str, Any]) -> str:
     def heading(which: str) -> str:
         epoch = record[which]['epoch']
-        return f'{which}' if epoch is None else f'{which} (epoch {epoch})'
+        by = record[which].get('selected_by', 'accuracy/top1')
+        return f'{which}' if epoch is None else f'{which} (epoch {epoch}{"" if by == "accuracy/top1" else f", by {by}"})'
 
     chosen = record['best']['selected_on'] is not None
     kinds = ('last', 'best') if chosen else ('last',)

@@ -3,51 +3,152 @@
 import csv
 import io
 import json
-import math
+import platform
+import re
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mmlt.errors import UserError
+from mmlt.errors import UserError, quoted
 from mmlt.files import atomic_write
+from mmlt.schema import ANY, FINGERPRINT, NUMBER, WHOLE, problem, read_json
 
 SCHEMA = 1
 RESULTS_FILE = 'results.json'
 PER_CLASS_FILE = 'per_class.csv'
 PER_CLASS_COLUMNS = ('class', 'name', 'train_images', 'group', 'test_images', 'accuracy')
 
-NUMBER = (int, float)
+PACKAGES = ('mmengine', 'numpy', 'torch', 'torchvision')  # whose versions a record names
+
 EVALUATION = {'epoch': (int, None), 'selected_on': (str, None), 'metrics': {str: NUMBER}}
-# A dict names required keys; {str: kinds} is a mapping of any keys; a tuple lists the kinds allowed, None for null.
+# Files are named and found by these: letters, digits and a few signs, no folder above the one they belong to.
+CONFIG = re.compile(r'(?#a path below configs)(?!.*(^|/)\.\.?(/|$))[^/\x00-\x1f]+(/[^/\x00-\x1f]+)*')
+WORD = re.compile(r'(?#a word)[A-Za-z0-9_]+')
+CORRECTION = {
+    'adjust': (WORD,),
+    'value?': (*NUMBER, [NUMBER], None),
+    'found_on?': (str, None),
+    'test_prior?': (str, None),
+}
+# What `mmlt.schema.problem` reads.
 RECORD: dict = {
     'schema': (int,),
-    'config': (str,),
+    'config': (CONFIG,),
     'config_hash': (str,),
-    'overrides': (dict,),
+    'overrides': {str: ANY},
     'seed': (int, None),
-    'precision': (str,),
+    'precision': (WORD,),
     'finished': (bool,),
     'wall_seconds': (*NUMBER, None),
     'images_per_s': (*NUMBER, None),
     'device': (str,),
     'versions': {str: (str,)},
-    'data': {
-        'dataset': (str,),
-        'profile': (str, None),
-        'imbalance_ratio': (*NUMBER, None),
-        'protocol': (str, None),
-        'num_images': (int,),
-        'indices_sha256': (str, None),
-        'content_sha256': (str, None),
-    },
-    # Empty after an evaluation by other metrics than ShotGroupMetric.
+    'data': FINGERPRINT,
     'shot_groups': {'convention': (str,), 'many': (int,), 'medium': (int,), 'few': (int,)},
     'last': EVALUATION,
     'best': EVALUATION,
-    'evaluated_epochs': (list,),
+    'evaluated_epochs': [(int,)],
     'prerequisites': {str: {'run': (str,), 'checkpoint_sha256': (str,)}},
+    'epochs?': (int, None),
+    'world_size?': (int,),
+    'checkpoint?': {'file': (str,), 'sha256': (str,)},
+    'adjustment?': (CORRECTION, None),
+    'aggregation?': ({'found_on': (str,)}, None),
+    'test_data?': FINGERPRINT,
+    'metrics?': {str: NUMBER},
+    'note?': (str, None),
 }
+_WITHOUT_GROUPS = {key: kinds for key, kinds in RECORD.items() if key != 'shot_groups'}
 SELECTED_ON = ('test', 'holdout', None)
+
+
+def evaluation(
+    epoch: int | None, metrics: Mapping[str, float], selected_on: str | None = None, selected_by: str | None = None
+) -> dict[str, Any]:
+    """One of a record's evaluations, `last` or `best`.
+
+    Args:
+        epoch: after which it was made, from 1; None where unknown.
+        metrics: by name, accuracies in percent.
+        selected_on: `test` or `holdout`, by which this epoch was chosen; None for one that was not chosen.
+        selected_by: the metric by which it was chosen; records without it were chosen by `accuracy/top1`.
+    """
+    chosen = {} if selected_by is None else dict(selected_by=selected_by)
+    return dict(epoch=epoch, selected_on=selected_on, metrics=dict(metrics), **chosen)
+
+
+def make_record(
+    *,
+    config: str,
+    config_hash: str,
+    overrides: Mapping[str, Any],
+    seed: int | None,
+    precision: str,
+    device: str,
+    world_size: int,
+    seconds: float,
+    images: int,
+    data: Mapping[str, Any],
+    epochs: int | None,
+    finished: bool,
+    shot_groups: Mapping[str, Any],
+    last: Mapping[str, Any],
+    best: Mapping[str, Any],
+    evaluated_epochs: Sequence[int],
+    prerequisites: Mapping[str, Mapping[str, str]],
+    checkpoint: Mapping[str, Any],
+    **more: Any,
+) -> dict[str, Any]:
+    """The record of a run, or of an evaluation.
+
+    Args:
+        config: name of the config.
+        config_hash: of the run's outcome; empty where it is not known.
+        overrides: of the config, by name.
+        seed: the training seed.
+        precision: `fp32` or `bf16`.
+        device: in words.
+        world_size: number of ranks.
+        seconds: that the run, or the evaluation, took.
+        images: trained on, or evaluated, in these seconds.
+        data: fingerprint of the training data.
+        epochs: that were trained.
+        finished: whether the run is.
+        shot_groups: `convention`, and the number of classes in each group; empty where there are none.
+        last: the evaluation after the last epoch, see `evaluation`.
+        best: the evaluation of the best epoch.
+        evaluated_epochs: from 1.
+        prerequisites: `run` and `checkpoint_sha256` by role.
+        checkpoint: `file`, `sha256`.
+        more: what this kind of record has besides.
+
+    Returns:
+        What `write_results` takes.
+    """
+    return dict(
+        schema=SCHEMA,
+        config=config,
+        config_hash=config_hash,
+        overrides={name: str(value) for name, value in overrides.items()},
+        seed=seed,
+        precision=precision,
+        finished=finished,
+        wall_seconds=round(seconds, 1),
+        images_per_s=round(images / seconds, 1),
+        device=device,
+        world_size=world_size,
+        versions={**{name: version(name) for name in PACKAGES}, 'python': platform.python_version()},
+        data=dict(data),
+        epochs=epochs,
+        shot_groups=dict(shot_groups),
+        last=dict(last),
+        best=dict(best),
+        evaluated_epochs=list(evaluated_epochs),
+        prerequisites=dict(prerequisites),
+        checkpoint=dict(checkpoint),
+        **more,
+    )
 
 
 def write_results(folder: str | Path, record: Mapping[str, Any]) -> Path:
@@ -80,7 +181,7 @@ def read_results(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     path = path / RESULTS_FILE if path.is_dir() else path
     try:
-        record = json.loads(path.read_text(encoding='utf-8'), parse_constant=_refuse_constant)
+        record = read_json(path)
     except OSError as error:
         raise UserError(
             f'there are no results at {path} ({error.strerror}): finish the run first, or name its folder.'
@@ -106,14 +207,36 @@ def validate(record: Any, where: str | Path) -> None:
     Raises:
         UserError: with the path of the first key that is wrong.
     """
-    if isinstance(record, Mapping) and 'schema' in record and record['schema'] != SCHEMA:
+    schema = record.get('schema') if isinstance(record, Mapping) else None
+    if type(schema) is int and schema != SCHEMA:
         raise UserError(
-            f'{where} has schema {record["schema"]!r}, but this version of mmlt reads schema {SCHEMA}: use '
+            f'{where} has schema {quoted(schema)}, but this version of mmlt reads schema {SCHEMA}: use '
             'the version of mmlt that wrote it.'
         )
-    problem = _problem(record, RECORD, '') or _problem_of_content(record)
-    if problem:
-        raise UserError(f'{where} does not hold valid results: {problem}; write it again with mmlt.')
+    # No shot groups: an evaluation by other metrics than ShotGroupMetric.
+    kinds = RECORD if not isinstance(record, Mapping) or record.get('shot_groups') != {} else _WITHOUT_GROUPS
+    if wrong := problem(record, kinds) or _problem_of_content(record):
+        raise UserError(f'{where} does not hold valid results: {wrong}; write it again with mmlt.')
+
+
+def check_data_entry(data: Any, where: str) -> None:
+    """Check what a run's record will say of its data, before the run.
+
+    Args:
+        data: what shall be the record's `data`.
+        where: it comes from, for the error.
+
+    Raises:
+        UserError: with the first key that is wrong.
+    """
+    wrong = problem(data, RECORD['data'], 'data')
+    if not wrong:
+        try:
+            json_text(data).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            wrong = f'it cannot stand in a results file ({error})'
+    if wrong:
+        raise UserError(f'{where} is not what results.json can hold: {wrong}.')
 
 
 def write_per_class_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -141,60 +264,44 @@ def read_per_class_csv(path: str | Path) -> list[dict[str, Any]]:
     """
     try:
         with open(path, encoding='utf-8', newline='') as file:
-            return [
-                {
-                    'class': int(row['class']),
-                    'name': row['name'],
-                    'train_images': int(row['train_images']),
-                    'group': row['group'],
-                    'test_images': int(row['test_images']),
-                    'accuracy': float(row['accuracy']) if row['accuracy'] else None,
-                }
-                for row in csv.DictReader(file)
-            ]
+            rows = [_per_class_row(row) for row in csv.DictReader(file, strict=True)]
     except OSError as error:
         raise UserError(f'there is no per-class file at {path} ({error.strerror}): finish the run first.') from error
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise UserError(
             f'{path} is not a per-class file with the columns {", ".join(PER_CLASS_COLUMNS)}: evaluate the run again.'
         ) from error
+    if [row['class'] for row in rows] != list(range(len(rows))) or not rows:
+        raise UserError(f'{path} does not hold one line for each class from 0: evaluate the run again.')
+    return rows
 
 
-def _problem(value: Any, kinds: Any, path: str) -> str | None:
-    """What is wrong with a value, in words, or None."""
-    if isinstance(kinds, dict):
-        if not isinstance(value, Mapping):
-            return f'{path or "the whole"} must be an object, not {value!r}'
-        if path == 'shot_groups' and not value:
-            return None
-        for key in value if str in kinds else kinds:
-            inner = f'{path}.{key}' if path else str(key)
-            if not isinstance(key, str):
-                return f'the key {inner} must be a text'
-            if key not in value:
-                return f'{inner} is missing'
-            problem = _problem(value[key], kinds[str] if str in kinds else kinds[key], inner)
-            if problem:
-                return problem
-        return None
-    allowed = tuple(kind for kind in kinds if kind is not None)
-    if (value is None and None in kinds) or (isinstance(value, allowed) and (bool in kinds or type(value) is not bool)):
-        return f'{path} is {value}' if isinstance(value, float) and not math.isfinite(value) else None
-    return f'{path} must be {" or ".join("null" if kind is None else kind.__name__ for kind in kinds)}, not {value!r}'
+def _per_class_row(row: Mapping[str, str]) -> dict[str, Any]:
+    found = {
+        'class': int(row['class']),
+        'name': row['name'],
+        'train_images': int(row['train_images']),
+        'group': row['group'],
+        'test_images': int(row['test_images']),
+        'accuracy': float(row['accuracy']) if row['accuracy'] else None,
+    }
+    counts = found['train_images'], found['test_images']
+    if row.keys() != set(PER_CLASS_COLUMNS) or not all(0 <= count < WHOLE for count in counts):
+        raise ValueError('a column too many, or a count that is none')
+    if None in row.values() or not 0 <= (found['accuracy'] or 0.0) <= 100:
+        raise ValueError('a field too few, or an accuracy that is none')
+    return found
 
 
 def _problem_of_content(record: Mapping[str, Any]) -> str | None:
     for name in ('last', 'best'):
         if record[name]['selected_on'] not in SELECTED_ON:
             return f'{name}.selected_on must be test, holdout or null, not {record[name]["selected_on"]!r}'
-    if any(type(epoch) is not int for epoch in record['evaluated_epochs']):
-        return 'evaluated_epochs must hold whole numbers'
+    correction = record.get('adjustment')
+    if correction and correction['adjust'] not in ('prior', 'ncm') and type(correction.get('value')) not in NUMBER:
+        return f'adjustment.value of {correction["adjust"]} must be a number'
     try:
         json_text(record)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         return f'a value cannot stand in strict JSON ({error})'
     return None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f'{name} is not a number that JSON knows')

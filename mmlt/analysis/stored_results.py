@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from mmlt.analysis.methods import GOES_ON_FROM, correction_in_name, names_in
-from mmlt.analysis.results import json_text, read_results
-from mmlt.analysis.tables import render_table, unsourced_figures
-from mmlt.errors import UserError
+from mmlt.analysis.results import CONFIG, json_text, read_results
+from mmlt.analysis.tables import render_summary, render_table, unsourced_figures
+from mmlt.errors import UserError, quoted
 from mmlt.files import atomic_write
 
 METHOD_MARKER = 'results'
 SUMMARY_MARKER = 'results-summary'
+PAGE = Path('docs', 'results.md')  # all results, in full
 PATTERN = 'results*.json'  # results.json of a run; results_<correction>.json of an evaluation beside it
 
 
@@ -65,11 +66,17 @@ def collect(work_dirs: str | Path, root: str | Path) -> tuple[list[Path], list[s
 
 def stored_name(record: dict[str, Any]) -> Path:
     """Where a result is kept, below `configs`."""
-    method, *rest = config_of(record['config']).split('/')
+    config = config_of(record['config'])
+    if not CONFIG.fullmatch(config) or '/' not in config:
+        raise UserError(f'{quoted(record["config"])} names no config below configs, so its result has no place there.')
+    method, *rest = config.split('/')
     precision = '' if record['precision'] == 'fp32' else f'_{record["precision"]}'
     correction = '_aggregated' if record.get('aggregation') else ''
     correction += correction_in_name(record.get('adjustment'))
-    return Path(method, 'results', f'{"_".join(rest)}{precision}_seed{record["seed"]}{correction}.json')
+    name = f'{"_".join(rest)}{precision}_seed{record["seed"]}{correction}.json'
+    if Path(name).name != name or not name.isprintable():  # whatever a record says: one file, in that very folder
+        raise UserError(f'{quoted(name)} is no name for a file: correct precision, seed and adjustment of the result.')
+    return Path(method, 'results', name)
 
 
 def load_stored(root: str | Path) -> dict[str, list[dict[str, Any]]]:
@@ -94,11 +101,17 @@ def load_stored(root: str | Path) -> dict[str, list[dict[str, Any]]]:
         first = next((need for role, need in record['prerequisites'].items() if role in GOES_ON_FROM), None)
         record['first'] = first and runs.get(first['checkpoint_sha256'])
         stored.setdefault(config_of(record['config']), []).append(record)
+    for path, record in records.items():
+        met, at = set(), record
+        while at := at['first']:
+            if id(at) in met:
+                raise UserError(f'the stored result {path} goes on from a run that goes on from itself: remove it.')
+            met.add(id(at))
     return stored
 
 
 def expected_readmes(root: str | Path) -> dict[Path, str]:
-    """What every README with markers should say: `configs/*/README.md`, and the top one for the summary.
+    """What every page with markers should say: `configs/*/README.md`, the top README for the summary, `docs/results.md`.
 
     Raises:
         UserError: a method has results but no README with markers, markers are broken, or a stored result is not valid.
@@ -128,10 +141,9 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
                 f'{method} has stored results but {path} has no place for them: add the lines '
                 f'{_begin(METHOD_MARKER)} and {_end(METHOD_MARKER)}.'
             )
-    if top.is_file():
-        text = replace_block(top, SUMMARY_MARKER, render_table(stored, names=names))
-        if text is not None:
-            expected[top] = text
+    for path, text in ((top, render_summary(stored, names=names)), (root / PAGE, render_table(stored, 'docs', names))):
+        if path.is_file() and (new := replace_block(path, SUMMARY_MARKER, text)) is not None:
+            expected[path] = new
     return expected
 
 
@@ -150,7 +162,7 @@ def check(root: str | Path) -> None:
     stale = [path.relative_to(root) for path, text in expected_readmes(root).items() if _read(path) != text]
     if stale:
         raise UserError(f'{_listed(stale)} out of date with the stored results: run python tools/results_table.py.')
-    for path in [root / 'README.md', *sorted((root / 'configs').glob('*/README.md'))]:
+    for path in [root / 'README.md', root / PAGE, *sorted((root / 'configs').glob('*/README.md'))]:
         if path.is_file():
             lines = unsourced_figures(_outside(path))
             if lines:
@@ -212,7 +224,7 @@ def _reason_to_skip(record: dict[str, Any], root: Path, runs: dict[str, dict[str
     if not _is_run(record):
         if not record.get('adjustment') and not record.get('aggregation'):
             return "it evaluates a checkpoint without a correction, and the run's own results.json has those figures"
-        run = runs.get(record['checkpoint']['sha256'])
+        run = runs.get(record.get('checkpoint', {}).get('sha256'))
         if run is None:
             return 'it corrects a checkpoint that is not the last one of a run stored already or found here'
         if (run['precision'], config_of(run['config'])) != (record['precision'], config):
@@ -223,7 +235,7 @@ def _reason_to_skip(record: dict[str, Any], root: Path, runs: dict[str, dict[str
         return 'the run has no seed'
     if _changes_outcome(record['overrides']):
         return 'the run overrides its config, so its figures are not those of the config'
-    if '/' not in config or not (root / 'configs' / f'{config}.py').is_file():
+    if not CONFIG.fullmatch(config) or '/' not in config or not (root / 'configs' / f'{config}.py').is_file():
         return f'there is no configs/{config}.py'
     return None
 
@@ -231,7 +243,7 @@ def _reason_to_skip(record: dict[str, Any], root: Path, runs: dict[str, dict[str
 def _changes_outcome(overrides: dict[str, Any]) -> bool:
     if not overrides:
         return False
-    from mmlt.apis.config import overrides_hash  # takes seconds to import, and few runs have overrides
+    from mmlt.config.outcome import overrides_hash  # takes seconds to import, and few runs have overrides
 
     return bool(overrides_hash(overrides))
 

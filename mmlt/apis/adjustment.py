@@ -1,11 +1,11 @@
 """A correction of a finished model as the command line of `tools/test.py` states it."""
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmlt.errors import UserError
+from mmlt.schema import read_json
 
 TUNE, ESTIMATE, HOLDOUT = 'tune', 'estimate', 'holdout'
 VALUES = 'a number, tune (on cao-holdout), or the --out file of such an evaluation'
@@ -75,10 +75,10 @@ class Adjustment:
         if not Path(self.setting).is_file():
             return float(self.setting), None
         try:
-            record = json.loads(Path(self.setting).read_text(encoding='utf-8'))
+            record = read_json(self.setting)
             tuned, tuned_for = record['adjustment'], record['config']
             value, found = float(tuned['value']), (tuned_for, tuned['adjust'], tuned['found_on'])
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError):
             raise UserError(f'{self.setting} was not written by tools/test.py --adjust {self.adjust} --out.') from None
         if found != (config, self.adjust, HOLDOUT):
             raise UserError(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmlt.apis.config import load_config
+from mmlt.config.load import load_config
 from mmlt.errors import UserError
 from mmlt.models.momentum import FeatureQueue
 from mmlt.registry import MODELS

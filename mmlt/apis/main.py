@@ -1,6 +1,7 @@
 """Training and testing from the command line: `tools/train.py` and `tools/test.py`, `mmlt-train` and `mmlt-test`."""
 
 import argparse
+import os
 import sys
 
 from mmlt.apis.adjustment import add_arguments, from_arguments, in_words
@@ -22,10 +23,15 @@ def train_arguments() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='torch.compile for the training step (default: on a GPU for long runs, not on a CPU)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='training seed (default 0)')
-    parser.add_argument('--seeds', type=int, nargs='+', metavar='K', help='several seeds, one after the other')
+    parser.add_argument('--seed', type=int, help='training seed (default 0)')
+    parser.add_argument('--seeds', type=int, action='extend', nargs='+', metavar='K', help='several seeds, one after the other')
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config: a.b.c=value'
+        '--cfg-options',
+        action='extend',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override the config: a.b.c=value',
     )
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
@@ -33,18 +39,31 @@ def train_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def first_rank() -> bool:
+    """Whether this process speaks for all ranks, by what launchers set, before torch is imported."""
+    return all(os.environ.get(name, '0') == '0' for name in ('RANK', 'SLURM_PROCID'))
+
+
 def train_main() -> None:
     """Train each seed and show the results."""
     args = train_arguments()
-    from mmlt.analysis.tables import comparison_table
-    from mmlt.apis.options import parse_options
+    if first_rank():
+        print(f'reading {args.config}', flush=True)  # the imports below take seconds
+    from mmlt.analysis.tables import comparison_tables
     from mmlt.apis.train import train
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
+    from mmlt.engine.stages import check_seeds
     from mmlt.errors import UserError
 
     if args.amp and args.precision == 'fp32':
         raise UserError('--amp is bf16 and contradicts --precision fp32: give one of them.')
-    seeds = args.seeds or [args.seed]
+    if args.seeds and args.seed is not None:
+        raise UserError('--seed and --seeds contradict each other: give one of them.')
+    seeds = args.seeds or [args.seed or 0]
+    check_seeds(seeds)
+    if args.work_dir == '':
+        raise UserError('--work-dir is an empty text: name a folder, or leave it out.')
     if args.work_dir and len(seeds) > 1:
         raise UserError('--work-dir names one run and --seeds several: leave one of them out.')
     overrides = parse_options(args.cfg_options)
@@ -68,7 +87,7 @@ def train_main() -> None:
 
     if is_main_process():
         if len(results) > 1:
-            console.print(comparison_table(results))
+            console.print(*comparison_tables(results))
         for result in results:
             console.print(f'results in {result["folder"]}: results.json, per_class.csv, report.html', markup=False)
 
@@ -85,7 +104,7 @@ def test_arguments() -> argparse.Namespace:
     parser.add_argument(
         '--aggregate', action='store_true', help='weight the experts by what the unlabelled test images say (SADE)'
     )
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override the config')
+    parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
@@ -100,11 +119,13 @@ def test_main() -> None:
 
     from mmlt.analysis.metrics_table import metrics_table
     from mmlt.analysis.results import json_text
-    from mmlt.apis.options import parse_options
+    from mmlt.apis.output import check_evaluation
     from mmlt.apis.test import test
+    from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.files import atomic_write
 
+    check_evaluation(args.out, args.work_dir)
     record = test(
         args.config,
         args.checkpoint,

@@ -1,23 +1,20 @@
 """Put a correction on a finished model before it is evaluated (`tools/test.py --adjust`)."""
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.device import autocast
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import build_loader
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.evaluation import posthoc
-from mmlt.evaluation.functional import per_class_accuracy
+from mmlt.evaluation.posthoc.model import NearestMeanHead, adjust_output, replace_head
 from mmlt.models.heads import LinearHead
-from mmlt.registry import DATASETS
-
-GRID = [round(0.05 * step, 2) for step in range(41)]  # of tau, 0 to 2
+from mmlt.schema import read_json
 
 
 def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: dict, meta: dict, config: str) -> dict:
@@ -67,37 +64,6 @@ def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: d
     return {**{k: v for k, v in asdict(adjustment).items() if v is not None}, 'value': value, 'found_on': found_on}
 
 
-def adjust_output(model: nn.Module, correct) -> None:  # noqa: ANN001
-    """Let `correct`, logits (B, K) to logits (B, K), act on every prediction of the model."""
-
-    def hook(module: nn.Module, args: tuple, output: object) -> object:
-        if isinstance(output, list):  # the mode `predict`
-            return [{**record, 'logits': correct(record['logits'])} for record in output]
-        return output
-
-    model.register_forward_hook(hook)
-
-
-class NearestMeanHead(nn.Module):
-    """Cosines to the class means (K, C) in place of a head."""
-
-    def __init__(self, means: Tensor) -> None:
-        super().__init__()
-        self.num_classes = len(means)
-        self.register_buffer('means', means)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map features (B, C) to cosines (B, K)."""
-        return posthoc.nearest_mean_logits(features, self.means)
-
-
-def replace_head(model: nn.Module, head: nn.Module) -> None:
-    """Predict with another head, in this process only."""
-    if type(getattr(model, 'head', None)) is nn.Module or not hasattr(model, 'head'):
-        raise UserError(f'{type(model).__name__} has no single head, which --adjust ncm replaces.')
-    model.head = head
-
-
 def linear_head(model: nn.Module) -> LinearHead:
     """The model's linear head.
 
@@ -121,7 +87,7 @@ def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:
         batch = model.data_preprocessor(data, False)
         with autocast(runner.precision):
             features, logits = model.outputs(batch.images)
-        parts.append((features.float(), logits.float(), batch.labels))
+        parts.append((features.float(), logits.float(), batch.targets))
     features, logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     return features, logits, labels
 
@@ -145,13 +111,14 @@ def training_set(train_data: dict, meta: dict, split: str):  # noqa: ANN201
             'beside the test set: train with train_dataloader.dataset.protocol=cao-holdout, or give the value.'
         )
     cfg = {**train_data, 'protocol': protocol} if protocol else dict(train_data)
-    own = DATASETS.build({**cfg, 'split': 'train'} if protocol else cfg)
-    if own.fingerprint()['indices_sha256'] != trained_on.get('indices_sha256'):
+    own = build_dataset({**cfg, 'split': 'train'} if protocol else cfg)
+    data = own.fingerprint()
+    if any(data[key] != trained_on.get(key) for key in ('indices_sha256', 'content_sha256')):
         raise UserError(
             'the training set of this config is not the one the checkpoint was trained on: give the same overrides '
             '(train_dataloader.dataset...) as in training.'
         )
-    return own if split == 'train' else DATASETS.build({**cfg, 'split': 'holdout'})
+    return own if split == 'train' else build_dataset({**cfg, 'split': 'holdout'})
 
 
 def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> float:  # noqa: ANN001
@@ -168,10 +135,7 @@ def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> fl
         def predict(tau: float) -> Tensor:
             return posthoc.adjust_logits(logits, counts, tau)
 
-    def accuracy(tau: float) -> float:
-        return float(per_class_accuracy(predict(tau).argmax(1), target, len(counts))[0].mean())
-
-    return max(GRID, key=accuracy)  # the smallest of equals
+    return posthoc.best_tau(predict, target, len(counts))
 
 
 def _test_prior(setting: str, runner: LongTailedRunner, counts: list[int]) -> list[float]:
@@ -181,8 +145,8 @@ def _test_prior(setting: str, runner: LongTailedRunner, counts: list[int]) -> li
         _, logits, _ = collect(runner, runner.test_loop.dataloader.dataset)
         return posthoc.estimate_prior(logits, counts).tolist()
     try:
-        prior = [float(share) for share in json.loads(Path(setting).read_text(encoding='utf-8'))]
-    except (OSError, ValueError, TypeError) as error:
+        prior = [float(share) for share in read_json(setting)]
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise UserError(
             f'--test-prior {setting}: give uniform, estimate, or a JSON file with a list of one number a class ({error}).'
         ) from error

@@ -1,24 +1,25 @@
 """Evaluate a checkpoint on a config's test set."""
 
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import get_world_size, is_main_process
 
-from mmlt.analysis.results import write_per_class_csv
+from mmlt.analysis.results import evaluation, make_record, write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
-from mmlt.apis.agreement import check_classes
-from mmlt.apis.config import config_name, find_config, load_config
+from mmlt.apis.inputs import check_files, say_skipped, skipped
 from mmlt.apis.posthoc import adjust_model
-from mmlt.engine.checkpoint import load_checkpoint, load_weights
+from mmlt.config.find import config_name, find_config
+from mmlt.config.load import load_config
+from mmlt.engine.agreement import check_classes, class_folders
+from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.engine.device import device_name, resolve_precision, start_processes
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
+from mmlt.models.weights import load_weights
 
 
 def test(
@@ -63,7 +64,8 @@ def test(
     train_data = cfg.get('train_dataloader', {}).get('dataset', {})
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
         cfg.pop(key, None)
-    cfg.pop('val_evaluator', None)
+    for key in ('val_evaluator', 'load_from'):
+        cfg.pop(key, None)
     cfg.work_dir = str(folder)
     cfg.experiment_name = f'{path.stem}_test_{time.time_ns()}'
     cfg.log_level = 'WARNING'
@@ -78,9 +80,15 @@ def test(
             f'{checkpoint} was trained on {classes} classes and {path.name} has {runner.bare_model.num_classes}: '
             'use the config it was trained with.'
         )
-    load_weights(runner.bare_model, content['state_dict'], checkpoint)
-    tested_on = runner.test_loop.dataloader.dataset.metainfo.get('classes')
-    check_classes(meta.get('classes') or tested_on or [], tested_on, f'{checkpoint} was trained on')
+    load_weights(runner.bare_model, runner.bare_model.current_names(content['state_dict']), checkpoint)
+    tested = runner.test_loop.dataloader.dataset
+    names = tested.metainfo.get('classes')
+    check_classes(
+        meta.get('classes') or names or [], names, f'what {checkpoint} was trained on', meta.get('class_folders'),
+        class_folders(tested),
+    )  # fmt: skip
+    check_files({'test': tested})
+    say_skipped({'test': tested})
     aggregated = aggregate(runner) if aggregate_experts else None
     adjusted = adjust_model(adjustment, runner, train_data, meta, config_name(path)) if adjustment else None
     start = time.perf_counter()
@@ -88,34 +96,33 @@ def test(
     seconds = time.perf_counter() - start
     if adjustment and adjustment.adjust == 'ncm':  # cosines are no probabilities, so nothing can be said of calibration
         metrics = {name: value for name, value in metrics.items() if name.startswith('accuracy/')}
-    details = runner.test_loop.evaluator.metrics[0].details
+    details = runner.test_loop.details
     dataset = runner.test_loop.dataloader.dataset
     sha256 = sha256_of(checkpoint)
-    record = dict(
-        schema=1,
+    record = make_record(
         config=config_name(path),
         **_origin(meta),
-        checkpoint=dict(file=str(checkpoint), sha256=sha256, epoch=meta.get('epoch')),
-        prerequisites=dict(model=dict(run=str(Path(checkpoint).parent), checkpoint_sha256=sha256)),
-        overrides={name: str(value) for name, value in (overrides or {}).items()},
-        test_data=dataset.fingerprint(),
+        overrides=overrides or {},
+        **({'skipped': left} if (left := skipped({'test': dataset})) else {}),
         precision=cfg.precision,
         device=device_name(),
         world_size=get_world_size(),
-        wall_seconds=round(seconds, 1),
-        images_per_s=round(len(dataset) / seconds, 1),
-        versions={**{name: version(name) for name in ('mmengine', 'numpy', 'torch')}, 'python': platform.python_version()},
-        shot_groups=details['shot_groups'],
-        last=dict(epoch=meta.get('epoch'), selected_on=None, metrics=metrics),
-        best=dict(epoch=None, selected_on=None, metrics={}),
+        seconds=seconds,
+        images=len(dataset),
+        shot_groups=details.get('shot_groups', {}),
+        last=evaluation(meta.get('epoch'), metrics),
+        best=evaluation(None, {}),
         evaluated_epochs=[],
+        prerequisites=dict(model=dict(run=str(Path(checkpoint).parent), checkpoint_sha256=sha256)),
+        checkpoint=dict(file=str(checkpoint), sha256=sha256, epoch=meta.get('epoch')),
+        test_data=dataset.fingerprint(),
         metrics=metrics,
-        per_class=details['per_class'],
+        per_class=details.get('per_class', []),
         note=fallback,
         **(dict(aggregation=aggregated) if aggregated else {}),
         **(dict(adjustment=adjusted) if adjusted else {}),
     )
-    if is_main_process():
+    if is_main_process() and details:
         words = ['per_class', *(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
         write_per_class_csv(folder / f'{"_".join(words)}.csv', details['per_class'])
     return record

@@ -1,6 +1,6 @@
 """Which image comes next, and what happens to it: the data sets."""
 
-from mmlt.datasets.batch import Batch
+from mmlt.batch import Batch
 from mmlt.datasets.cifar import CIFAR10, CIFAR100
 from mmlt.datasets.digits import Digits
 from mmlt.datasets.image_folder import ImageFolder

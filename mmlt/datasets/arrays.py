@@ -1,12 +1,12 @@
 """Images as plain arrays in one .npz file, checked before use and read without pickle."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from mmlt.datasets.fingerprint import indices_sha256, pixels_sha256
 from mmlt.errors import UserError
+from mmlt.schema import parse_json
 
 
 class ArrayFile:
@@ -86,7 +86,7 @@ class ArrayFile:
     def _subset(self) -> dict:
         text = self._read('subset')
         try:
-            subset = json.loads(str(text[()]))
+            subset = parse_json(str(text[()]))
             stated = {key: subset['fingerprint'][key] for key in ('indices_sha256', 'content_sha256')}
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise UserError(f'the fingerprint in {self.path} cannot be read: export the subset again.') from error

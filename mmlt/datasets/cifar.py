@@ -8,6 +8,7 @@ import numpy as np
 from mmlt.datasets.archive import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE, Archive, check_md5, read_split
 from mmlt.datasets.arrays import ArrayFile
 from mmlt.datasets.download import DownloadError, download
+from mmlt.datasets.naming import own_path
 from mmlt.datasets.official import official_labels, pixels_are_official
 from mmlt.datasets.resident import ResidentDataset
 from mmlt.errors import UserError
@@ -33,7 +34,7 @@ class _CIFAR(ResidentDataset):
         self.split, self.subset = split, None
         self._arrays: ArrayFile | None = None
         self._images: np.ndarray | None = None
-        root = Path(data_root)
+        root = own_path(data_root, 'data_root')
         arrays = root if root.suffix == '.npz' else root / f'{split}.npz'
         if arrays.is_file():
             self._arrays = ArrayFile(arrays, len(self.classes), SHAPE)

@@ -47,7 +47,7 @@ def content_sha256(dataset, indices: np.ndarray) -> str:  # noqa: ANN001
 
 def describe(
     dataset: str, profile: str, class_counts: list[int], protocol: str | None, indices: np.ndarray, content: str,
-    imbalance_ratio: float | None = None,
+    imbalance_ratio: float | None = None, content_of: str | None = None,
 ) -> dict:
     """The `data` entry of `results.json`.
 
@@ -59,6 +59,7 @@ def describe(
         indices: (M,) int64 places in the official split, in order.
         content: the content's SHA-256.
         imbalance_ratio: asked for; None for that of the counts.
+        content_of: what `content` is the hash of, in words; None for all pixels.
     """
     filled = [count for count in class_counts if count]
     return dict(
@@ -69,4 +70,5 @@ def describe(
         num_images=len(indices),
         indices_sha256=indices_sha256(indices),
         content_sha256=content,
+        **({} if content_of is None else dict(content=content_of)),
     )

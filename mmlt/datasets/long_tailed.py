@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmlt.datasets.fingerprint import content_sha256, describe, indices_sha256
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.datasets.official import official_labels, pixels_are_official
 from mmlt.datasets.resident import ResidentDataset
 from mmlt.datasets.subset import SubsetRule
@@ -56,7 +57,7 @@ class LongTailedDataset(Dataset):
         split: str = 'train',
     ) -> None:
         self.rule = SubsetRule(profile, imbalance_ratio, seed, protocol, split)
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.dataset = build_dataset(dataset) if isinstance(dataset, dict) else dataset
         self.resident = bool(getattr(self.dataset, 'resident', hasattr(self.dataset, 'tensors')))
         self.takes_keys = bool(getattr(self.dataset, 'takes_keys', False))
         if isinstance(self.dataset, ResidentDataset):  # its metainfo reads the pixels, which nobody needs yet
@@ -112,12 +113,31 @@ class LongTailedDataset(Dataset):
             dataset=self.name,
             classes=self.classes,
             class_counts=self.class_counts,
-            verified=inner or pixels_are_official(self.name, self._content_sha256),
+            verified=inner or (self.resident and pixels_are_official(self.name, self._content_sha256)),
         )
 
     @cached_property
     def _content_sha256(self) -> str:
         return content_sha256(self.dataset, self.indices)
+
+    @property
+    def class_folders(self) -> list[str | None] | None:
+        """See `StreamingDataset.class_folders`; None where the wrapped set has no files."""
+        return getattr(self.dataset, 'class_folders', None)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """What the wrapped set found and left out, see `StreamingDataset`."""
+        return getattr(self.dataset, 'skipped', {})
+
+    @property
+    def left_out(self) -> list[str]:
+        """See `StreamingDataset`."""
+        return getattr(self.dataset, 'left_out', [])
+
+    def problems(self) -> list[str]:
+        """What is wrong with the files of the images kept, see `StreamingDataset.problems`; empty for a set without files."""
+        return self.dataset.problems(self.indices) if hasattr(self.dataset, 'problems') else []
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -142,7 +162,7 @@ class LongTailedDataset(Dataset):
         return images[torch.from_numpy(self.indices)], torch.from_numpy(self.labels.copy())
 
     def release(self) -> None:
-        """Let go of the pixels, see `ResidentDataset.release`; the fingerprint is taken before."""
+        """Release the pixels, see `ResidentDataset.release`; the fingerprint is taken before."""
         if hasattr(self.dataset, 'release'):
             _ = self._content_sha256
             self.dataset.release()
@@ -151,8 +171,10 @@ class LongTailedDataset(Dataset):
         """What the subset is: the rule, the number of images and the hashes of its index list and content.
 
         `indices_sha256` is over the official places as little-endian int64, `content_sha256` over the uint8 NHWC pixels
-        in that order (a set read from files by a list: over its lines): an exported subset has those of the original.
+        in that order: an exported subset has those of the original. Of a set read from image files it is over their names
+        and bytes, and `content` says so.
         """
         ratio = None if self.rule.profile == 'natural' else self.rule.imbalance_ratio
+        words = self.dataset.content_of(self.indices) if hasattr(self.dataset, 'content_of') else None
         return describe(self.name, self.rule.profile, self.class_counts, self.rule.protocol, self.official_indices,
-                        self._content_sha256, ratio)
+                        self._content_sha256, ratio, words)

@@ -1,18 +1,30 @@
 """Data sets that are read from image files one by one."""
 
 import hashlib
+import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import PIL
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mmlt.arguments import number
+from mmlt.datasets import image_files
+from mmlt.datasets.class_folders import folder_of_each_class
+from mmlt.datasets.decode import check_header, read_rgb
 from mmlt.datasets.fingerprint import describe
-from mmlt.errors import UserError
+from mmlt.datasets.naming import check_names, check_utf8, existing_folder
+from mmlt.errors import UserError, brief
 
+__all__ = ['StreamingDataset', 'existing_folder']
 CROPS = ('center', 'random_resized')
+CHECKS = ('files', 'pixels')
+ON_BROKEN = ('stop', 'skip')
 
 
 class StreamingDataset(Dataset):
@@ -31,11 +43,21 @@ class StreamingDataset(Dataset):
             `image_size`, a function of `crop_seed` and the draw's key alone (a loader puts the run's
             seed into it); asked for without a key, it is `center`.
         crop_seed: of the random piece.
+        check: what `problems` looks at before a run. `files`: that every file is there and readable, and that those whose
+            bytes identify the set begin as an image; `pixels`: that every image can be decoded.
+        on_broken: `stop`: a missing or broken image is refused; `skip`: all pixels are read when the set is made, and
+            what is missing or broken is left out of it, and counted.
+        max_value: the grey value that is white, for images of floats or of more than 8 bits, see `read_rgb`.
 
     Attributes:
         labels: (N,) int64.
         resident: False: the images come one by one.
         takes_keys: True: an item may be a pair (place, key of the draw).
+        skipped: what was found and is not part of the set, how often: `{'broken images': 2}`.
+        left_out: what was wrong with each broken image that was left out, in words.
+
+    Raises:
+        UserError: an argument of the wrong kind, class names that cannot be told apart, no image left.
     """
 
     resident = False
@@ -52,17 +74,34 @@ class StreamingDataset(Dataset):
         resize: int | None = None,
         crop: str = 'center',
         crop_seed: int = 0,
+        check: str = 'files',
+        on_broken: str = 'stop',
+        max_value: float | None = None,
     ) -> None:
-        if crop not in CROPS:
-            raise UserError(f'crop must be one of {", ".join(CROPS)}, not {crop!r}.')
-        self.name, self.root, self.classes, self.crop, self.crop_seed = name, root, classes, crop, crop_seed
-        self.image_size = image_size
-        self.resize = round(image_size * 8 / 7) if resize is None else resize
+        for what, given, known in (('crop', crop, CROPS), ('check', check, CHECKS), ('on_broken', on_broken, ON_BROKEN)):
+            if given not in known:
+                raise UserError(f'{what} must be one of {", ".join(known)}, not {brief(repr(given))}.')
+        self.name, self.root, self.classes, self.crop, self.check = name, Path(root), tuple(classes), crop, check
+        if not isinstance(name, str):
+            raise UserError(f'name of a data set must be a text, not {brief(repr(name))}.')
+        check_utf8(name, 'the data set')
+        check_names(self.classes, name)
+        self.crop_seed = number(self, 'crop_seed', crop_seed, least=0, whole=True)
+        self.max_value = None if max_value is None else number(self, 'max_value', max_value, above=0)
+        self.image_size = number(self, 'image_size', image_size, whole=True)
+        self.resize = round(image_size * 8 / 7) if resize is None else number(self, 'resize', resize, whole=True)
         if not 0 < self.image_size <= self.resize:
             raise UserError(f'image_size must be positive and at most resize, not {self.image_size} and {self.resize}.')
         self.labels = np.asarray(labels, dtype=np.int64)
         # One block of bytes: a list of strings would be copied into every worker, page by page, as it is touched.
         self._paths = np.array([path.encode('utf-8', 'surrogateescape') for path in paths], dtype=np.bytes_)
+        self.places = np.arange(len(self.labels))  # of the images, among those that were named
+        self.skipped: dict[str, int] = {}
+        self.left_out: list[str] = []
+        self._known = np.full((len(self.labels), 6), -1, dtype=np.int64)
+        self._content: dict[bytes, str] = {}
+        if on_broken == 'skip':
+            self._leave_out_broken()
 
     @property
     def class_counts(self) -> list[int]:
@@ -71,7 +110,7 @@ class StreamingDataset(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """`dataset`, `classes`, `class_counts`, and `verified`: False, for no pixel is checked."""
+        """`dataset`, `classes`, `class_counts`, and `verified`: False, for no pixels are known to be official."""
         return dict(dataset=self.name, classes=self.classes, class_counts=self.class_counts, verified=False)
 
     def __len__(self) -> int:
@@ -81,9 +120,16 @@ class StreamingDataset(Dataset):
         """Path of an image below `root`."""
         return bytes(self._paths[place]).decode('utf-8', 'surrogateescape')
 
+    def file(self, place: int) -> str:
+        """Path of an image."""
+        return os.path.join(self.root, self.path(place))
+
     def where(self, place: int) -> str:
         """Where an image was named, for messages; a subclass may know better."""
         return ''
+
+    def _named(self, place: int) -> str:
+        return brief(self.file(place), 4096) + self.where(place)
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int]:
         """Image uint8 (3, image_size, image_size), RGB, and label.
@@ -95,16 +141,11 @@ class StreamingDataset(Dataset):
             UserError: the file is missing or no picture.
         """
         place, key = item if isinstance(item, tuple) else (item, None)
-        file = self.root / self.path(place)
-        from PIL import Image
-
+        file = self.file(place)
         try:
-            with Image.open(file) as picture:
-                rgb = picture.convert('RGB')
+            rgb = read_rgb(file, self._named(place), self.max_value)
         except FileNotFoundError:
-            raise UserError(f'there is no image {file}{self.where(place)}: correct data_root.') from None
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise UserError(f'{file}{self.where(place)} cannot be read as an image ({error}): replace it.') from error
+            raise UserError(f'there is no image {self._named(place)}: correct data_root.') from None
         if self.crop == 'random_resized' and key is not None:
             box = self._random_box(rgb.width, rgb.height, int(key))
         else:
@@ -129,25 +170,115 @@ class StreamingDataset(Dataset):
         left, top = (width - side) / 2, (height - side) / 2
         return left, top, left + side, top + side
 
+    @cached_property
+    def class_folders(self) -> list[str | None]:
+        """Name of the folder that holds the images of a class and of no other, for each class; None where paths tell none."""
+        return folder_of_each_class([self.path(place) for place in range(len(self))], self.labels, len(self.classes))
+
+    def problems(self, indices: np.ndarray | None = None) -> list[str]:
+        """What is wrong with the files of these images, each in words; nothing is opened before all are looked for.
+
+        Args:
+            indices: (M,) their places; None for all.
+        """
+        found = self._problems(np.arange(len(self)) if indices is None else np.asarray(indices))
+        return [found[row] for row in sorted(found)]
+
+    def _problems(self, places: np.ndarray) -> dict[int, str]:
+        files, facts = [self.file(place) for place in places], self._facts(places)
+        why = [image_files.problem_of(file, row) for file, row in zip(files, facts, strict=True)]
+        found = {row: f'{self._named(places[row])} {text}' for row, text in enumerate(why) if text}
+        rows = np.array([row for row in range(len(places)) if row not in found], dtype=np.int64)
+        if self.check == 'files':
+            if type(self).__getitem__ is not StreamingDataset.__getitem__:  # it may read other files than images
+                return found
+            rows = rows[image_files.read_whole(facts[rows, image_files.SIZE])]
+        unreadable = self._unreadable(places[rows], [files[row] for row in rows], facts[rows])
+        return found | {int(rows[place]): text for place, text in unreadable.items()}
+
+    def _unreadable(self, places: np.ndarray, files: list[str], facts: np.ndarray) -> dict[int, str]:
+        """The numbers, among these, of the images that cannot be read, each with the reason; remembered by their facts."""
+
+        def look(number: int) -> str | None:
+            named = self._named(places[number])
+            try:
+                if self.check == 'pixels':
+                    self[int(places[number])]
+                else:
+                    check_header(files[number], named, self.max_value)
+            except UserError as error:
+                return str(error).removeprefix(f'{named} ').removesuffix('.').removesuffix(': replace it')
+            return None
+
+        def make() -> dict[str, str]:
+            said = image_files.in_threads(look, range(len(places)))
+            return {str(number): text for number, text in enumerate(said) if text}
+
+        def fits(known: object) -> bool:
+            return isinstance(known, dict) and all(
+                key.isdecimal() and int(key) < len(places) and isinstance(text, str) for key, text in known.items()
+            )
+
+        reader = f'{type(self).__module__}.{type(self).__qualname__} {self.check} {self.max_value} {PIL.__version__}'
+        known = image_files.remembered(reader, files, facts, make, fits)
+        return {int(number): f'{self._named(places[int(number)])} {text}' for number, text in known.items()}
+
+    def _leave_out_broken(self) -> None:
+        self.check = 'pixels'
+        found = self._problems(np.arange(len(self)))
+        if len(found) == len(self):
+            raise UserError(f'none of the {len(self):,} images of {self.name} can be read: {found[0]}.')
+        kept = np.array([place not in found for place in range(len(self))])
+        self.labels, self._paths, self.places = self.labels[kept], self._paths[kept], self.places[kept]
+        self._known = self._known[kept]
+        self.left_out = [found[place] for place in sorted(found)]
+        if found:
+            self.skipped['broken images'] = len(found)
+        self.check = 'files'  # the pixels have just been read
+
+    def _facts(self, places: np.ndarray) -> np.ndarray:
+        """See `facts_of`; each file is asked for once, so what stands in the results is what stood there at the start."""
+        new = places[self._known[places, image_files.MODE] < 0]
+        if len(new):
+            self._known[new] = image_files.facts_of([self.file(place) for place in new])
+        return self._known[places]
+
     def content_sha256(self, indices: np.ndarray | None = None) -> str:
-        """SHA-256 of the lines `path label` of these images, in this order; the pixels are not read."""
+        """SHA-256 of the lines `path label size` of these images, in this order, and of the bytes of the files.
+
+        Of a large set the bytes are those of a sample, see `content_of`.
+
+        Args:
+            indices: (M,) places; None for all.
+
+        Raises:
+            UserError: a file is missing or cannot be read.
+        """
+        places = np.arange(len(self)) if indices is None else np.asarray(indices)
+        if (key := places.tobytes()) not in self._content:
+            self._content = {key: self._content_sha256(places)}
+        return self._content[key]
+
+    def _content_sha256(self, places: np.ndarray) -> str:
+        facts = self._facts(places)
         digest = hashlib.sha256()
-        for place in range(len(self)) if indices is None else indices:
-            digest.update(bytes(self._paths[place]) + f' {self.labels[place]}\n'.encode())
+        for place, row in zip(places, facts, strict=True):
+            if text := image_files.problem_of(self.file(place), row):
+                raise UserError(f'{self._named(place)} {text}: correct data_root, or put it there.')
+            digest.update(bytes(self._paths[place]) + f' {self.labels[place]} {row[image_files.SIZE]}\n'.encode())
+        read = image_files.read_whole(facts[:, image_files.SIZE])
+        digest.update(image_files.bytes_sha256([self.file(place) for place in places[read]], facts[read]).encode())
         return digest.hexdigest()
 
+    def content_of(self, indices: np.ndarray | None = None) -> str:
+        """What `content_sha256` is made of, in words."""
+        sizes = self._facts(np.arange(len(self)) if indices is None else np.asarray(indices))[:, image_files.SIZE]
+        read = len(image_files.read_whole(sizes))
+        if read == len(sizes):
+            return f'names, sizes and bytes of all {read:,} files'
+        return f'names and sizes of all {len(sizes):,} files, bytes of a sample of {read:,} drawn with seed 0'
+
     def fingerprint(self) -> dict:
-        """What the set is: names, counts and the hashes of its order and list."""
-        return describe(self.name, 'natural', self.class_counts, None, np.arange(len(self)), self.content_sha256())
-
-
-def existing_folder(data_root: str | Path, what: str) -> Path:
-    """`data_root` as a path.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    root = Path(data_root)
-    if not root.is_dir():
-        raise UserError(f'there is no folder {root} with the images of {what}: correct data_root.')
-    return root
+        """What the set is: names, counts and the hashes of its order and content."""
+        return describe(self.name, 'natural', self.class_counts, None, np.arange(len(self)), self.content_sha256(),
+                        content_of=self.content_of())

@@ -17,7 +17,7 @@ class DetectionBatch(NamedTuple):
         targets: for each image `boxes` float32 (M, 4) as left, upper, right and lower edge in pixels, `labels` int64
             (M,) in [0, K), and with masks `masks` uint8 (M, H, W).
         indices: (B,) int64, place of each image in its data set.
-        keys: (B,) int64, which draw this is, see `mmlt.datasets.Batch`.
+        keys: (B,) int64, which draw this is, see `mmlt.batch.Batch`.
         image_sizes: height and width of each image in the padded tensor; empty before the preprocessor.
         original_sizes: height and width of each image as it was read; empty before the preprocessor.
     """
@@ -29,15 +29,15 @@ class DetectionBatch(NamedTuple):
     image_sizes: tuple[tuple[int, int], ...] = ()
     original_sizes: tuple[tuple[int, int], ...] = ()
 
-    def to(self, device: torch.device | str) -> 'DetectionBatch':
-        """The same batch on a device."""
-        images = self.images
-        moved = images.to(device, non_blocking=True) if isinstance(images, Tensor) else [
-            image.to(device, non_blocking=True) for image in images
-        ]  # fmt: skip
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> 'DetectionBatch':
+        """The batch on another device."""
+
+        def move(part: Tensor) -> Tensor:
+            return part.to(device, non_blocking=non_blocking)
+
         return self._replace(
-            images=moved,
-            targets=[{name: part.to(device, non_blocking=True) for name, part in target.items()} for target in self.targets],
-            indices=self.indices.to(device, non_blocking=True),
-            keys=self.keys.to(device, non_blocking=True),
+            images=move(self.images) if isinstance(self.images, Tensor) else [move(image) for image in self.images],
+            targets=[{name: move(part) for name, part in target.items()} for target in self.targets],
+            indices=move(self.indices),
+            keys=move(self.keys),
         )

@@ -1,5 +1,6 @@
 """Images with objects: what all detection sets share, and COCO's and LVIS's files."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mmlt.datasets import image_files
+from mmlt.datasets.decode import read_rgb
 from mmlt.datasets.fingerprint import describe
 from mmlt.detection.annotations import Annotations, read_json
 from mmlt.detection.batch import DetectionBatch, Target
@@ -171,12 +174,30 @@ class CocoDataset(DetectionDataset):
         """See `DetectionDataset.ground_truth`."""
         return self.read()
 
+    def file(self, place: int) -> str:
+        """Path of an image of the annotations."""
+        return str(self.img_root / self.annotations.file(place))
+
+    @cached_property
+    def _facts(self) -> np.ndarray:
+        """See `facts_of`, of the images given out."""
+        return image_files.facts_of([self.file(place) for place in self.places])
+
+    def problems(self) -> list[str]:
+        """What is wrong with the files of the images, each in words: those that are missing, empty or unreadable."""
+        files = [self.file(place) for place in self.places]
+        said = (image_files.problem_of(file, row) for file, row in zip(files, self._facts, strict=True))
+        return [f'{file} {text}' for file, text in zip(files, said, strict=True) if text]
+
     @cached_property
     def _sha256(self) -> str:
-        return sha256_of(self.path)
+        sizes = self._facts[:, image_files.SIZE]
+        read = image_files.read_whole(sizes)
+        pixels = image_files.bytes_sha256([self.file(place) for place in self.places[read]], self._facts[read])
+        return hashlib.sha256(f'{sha256_of(self.path)} {sizes.tolist()} {pixels}'.encode()).hexdigest()
 
     def content_sha256(self) -> str:
-        """SHA-256 of the annotation file; the pixels are not read."""
+        """SHA-256 of the annotation file, of the images' sizes in bytes and of the bytes of a few hundred of them."""
         return self._sha256
 
     def image(self, place: int) -> Tensor:
@@ -185,17 +206,12 @@ class CocoDataset(DetectionDataset):
         Raises:
             UserError: the file is missing or no picture.
         """
-        from PIL import Image
-
-        file = self.img_root / self.annotations.file(place)
+        file = self.file(place)
         try:
-            with Image.open(file) as picture:
-                rgb = np.array(picture.convert('RGB'))
+            rgb = read_rgb(file, file)
         except FileNotFoundError:
             raise UserError(f'there is no image {file} (of {self.path}): correct img_root.') from None
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise UserError(f'{file} cannot be read as an image ({error}): replace it.') from error
-        return torch.from_numpy(rgb).permute(2, 0, 1).contiguous()
+        return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
 
 
 @DATASETS.register_module()

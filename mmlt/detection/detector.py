@@ -1,20 +1,25 @@
 """Faster R-CNN and Mask R-CNN of torchvision as models of mmlt."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmlt.datasets.transforms.draw import Draw
 from mmlt.detection.batch import Target
 from mmlt.detection.preprocessor import resize_boxes
+from mmlt.draw import Draw
 from mmlt.errors import UserError
+from mmlt.models.weights import load_agreeing, load_weights
 from mmlt.registry import MODELS
 
 # Where the choice of proposals stands among the random numbers of an image.
 PROPOSAL_POSITION = 2**18
 TRAINED = ('all', 'box_classifier')
+PARTS = ('backbone', 'rpn', 'roi_heads')
+BOX_LOSS, CLASSIFIER = 'box_loss.', 'box_predictor.cls_score.'  # in the names of weights
+COUNTS = ('class_counts', 'num_images')
 
 
 @MODELS.register_module()
@@ -31,7 +36,7 @@ class FasterRCNN(BaseModel):
         agnostic: regress one box (and one mask) for all classes, in place of one a class.
         roi_size: places on a side that a box is cut into, twice as many for masks.
         sampling_ratio: samples on a side of such a place.
-        trained: `all`, or `box_classifier`: the classifier alone, of a finished detector (`prerequisites.detector`);
+        trained: `all`, or `box_classifier`: the classifier alone, of a finished detector (`prerequisites.init`);
             nothing else changes.
         settings: further keywords of torchvision's `FasterRCNN` by their names (`rpn_...`, `box_...`, `bbox_...`).
         data_preprocessor: config of the preprocessor.
@@ -125,24 +130,66 @@ class FasterRCNN(BaseModel):
     def set_epoch(self, epoch: int) -> None:
         """Nothing has a schedule."""
 
-    def after_step(self, updated: bool) -> None:
+    def end_step(self, updated: bool) -> None:
         """Nothing follows the training."""
 
-    def attach_detector(self, first: 'FasterRCNN') -> None:
-        """Begin with the weights of a finished detector; a classifier of another shape begins anew.
+    def current_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A checkpoint's weights by today's names, which are the only ones so far."""
+        return state
+
+    def attach(self, role: str, models: Sequence[BaseModel], classes: Sequence = ()) -> None:
+        """Take over finished models: there is one role, `init`.
 
         Raises:
-            UserError: that is no detector, or one with other parts.
+            UserError: another role.
         """
-        from mmlt.engine.checkpoint import load_weights
+        if role != 'init':
+            raise UserError(f'{type(self).__name__} takes no prerequisite called {role!r}, only init: correct the config.')
+        self.begin_with(models)
 
-        if not isinstance(first, FasterRCNN):
-            raise UserError(f'prerequisites.detector is a {type(first).__name__}, but must be a detector.')
-        own, given = self.state_dict(), first.state_dict()
-        same = first.classifier.weight.shape == self.classifier.weight.shape
-        kept = [name for name in own if 'box_loss.' in name or ('cls_score.' in name and not same)]
-        begin = {name: value for name, value in given.items() if 'box_loss.' not in name and name not in kept}
-        load_weights(self, {**begin, **{name: own[name] for name in kept}}, 'the finished detector')
+    def begin_with(self, models: Sequence[BaseModel], parts: Sequence[str] = ()) -> None:
+        """Begin with the weights of a finished detector; a classifier of another shape begins anew.
+
+        Args:
+            models: one detector.
+            parts: names of the parts to take, such as `backbone`; none for all.
+
+        Raises:
+            UserError: several models, another kind of model, or other parts.
+        """
+        if len(models) != 1 or not isinstance(models[0], FasterRCNN):
+            kinds = ', '.join(type(model).__name__ for model in models)
+            raise UserError(f'{type(self).__name__} begins with the weights of one detector, not of {kinds}.')
+        if not self.is_init:  # the parts that initialise themselves must not do so afterwards
+            self.init_weights()
+        for name in parts or PARTS:
+            if not isinstance(getattr(self, name, None), nn.Module):
+                raise UserError(f'{type(self).__name__} has no part {name!r}, only {", ".join(PARTS)}: correct `parts`.')
+            own, given = getattr(self, name).state_dict(), getattr(models[0], name).state_dict()
+            kept = {key for key in own if BOX_LOSS in key}
+            layer = [key for key in own if CLASSIFIER in key]
+            if any(key in given and given[key].shape != own[key].shape for key in layer):
+                kept.update(layer)
+            taken = {key: value for key, value in given.items() if BOX_LOSS not in key and key not in kept}
+            taken.update({key: own[key] for key in kept})
+            load_weights(getattr(self, name), taken, f'the finished detector: its {name}')
+
+    def begin_with_file(self, state: dict[str, Tensor], source: str | Path) -> tuple[list[str], list[str]]:
+        """Begin with those weights of a file that fit; the counts are those of this run's training set.
+
+        Args:
+            state: tensors by name.
+            source: the file, for messages.
+
+        Returns:
+            See `load_agreeing`.
+
+        Raises:
+            UserError: none fits.
+        """
+        state = {name: value for name, value in state.items() if name not in COUNTS}
+        taken, left = load_agreeing(self, state, source)
+        return taken, [line for line in left if not line.startswith(COUNTS)]
 
     def forward(
         self,

@@ -14,8 +14,8 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops import boxes as box_ops
 
-from mmlt.datasets.transforms.draw import Draw
 from mmlt.detection.box_losses import BoxLoss
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 
 # What torchvision's FasterRCNN can be told by name; the rest has arguments of its own here, or none.

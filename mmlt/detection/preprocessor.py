@@ -8,8 +8,8 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmlt.arguments import number
-from mmlt.datasets.transforms.draw import Draw
 from mmlt.detection.batch import DetectionBatch, Target
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
@@ -58,7 +58,7 @@ class DetectionPreprocessor(BaseDataPreprocessor):
 
     def forward(self, data: DetectionBatch, training: bool = False) -> DetectionBatch:
         """The batch with one float32 tensor (B, 3, H, W) of images; boxes and masks follow."""
-        batch = data.to(self.device)
+        batch = data.to(self.device, non_blocking=True)
         choice = [len(self.short_sides) - 1] * len(batch.images)
         if training and len(self.short_sides) > 1:
             draw = Draw(self.seed, batch.keys).at(SIZE_POSITION)

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
+import math
 import os
 import pickle
 import re
-import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +16,86 @@ from mmengine.logging import print_log
 
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
+from mmlt.plain import plain
+from mmlt.schema import ANY, FINGERPRINT, NUMBER, problem, read_json
 
 FORMAT = 1
-# What the tools read in a checkpoint's meta, where it is there.
-META = dict(classes=list, class_counts=list, outcome=dict, precision=str, config_hash=str, history=list)
+TENSORS = {str: (torch.Tensor,)}
+# What the tools read in a checkpoint; a converted one has little of it, and hooks may add more.
+META: dict = {
+    'epoch?': (int, None),
+    'step?': (int, None),
+    'seed?': (int, None),
+    'classes?': ([(str, int)], None),
+    'class_folders?': ANY,
+    'class_counts?': ([NUMBER], None),
+    'precision?': (str, None),
+    'image_size?': ([(int,)], None),
+    'history?': ([{'epoch': (int,), 'metrics': {str: NUMBER}}], None),
+    'outcome?': ({'data?': ({f'{key}?': kinds for key, kinds in FINGERPRINT.items()}, None),
+                  'train_cfg?': ({'max_epochs?': (int, None)}, None)}, None),
+    'teachers?': ({str: (str,)}, None),
+    'config?': (str, None),
+    'config_hash?': (str, None),
+}  # fmt: skip
+CONTENT: dict = {
+    'format': (int,),
+    'sha256': (str,),
+    'state_dict': TENSORS,
+    'meta': META,
+    'optimizer?': ANY,
+    'param_schedulers?': [{str: NUMBER}],
+    'gradients?': TENSORS,
+    'ranks?': [{'gradients': TENSORS, 'statistics': TENSORS}],
+    'ema_state_dict?': TENSORS,
+    'hooks?': {str: ANY},
+    'hooks_of_ranks?': [{str: ANY}],
+    'hooks_unsaved?': {str: [(str,)]},
+    'stop_training?': (bool,),
+}
+MOST_NESTED = 64  # tables in tables; a config's own have a dozen
+MOST_VIEWS = 64  # times that the tensors of a file, which may share memory, may add up to its size
 ELAPSED_FILE = 'elapsed.json'
 
 
-def plain(value: Any) -> Any:
-    """`value` as builtins and tensors alone: what a bare `torch.load` opens without trusting anything.
-
-    Equal texts become one object, since a pickle is shorter by those it has met: so equal values give equal bytes.
-    """
-    if isinstance(value, torch.Tensor) or value is None or type(value) in (bool, int, float):
-        return value
-    if isinstance(value, str):
-        return sys.intern(str(value))
-    if isinstance(value, dict):
-        return {(key if type(key) is int else sys.intern(str(key))): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(item) for item in value]
-    if hasattr(value, 'item') and getattr(value, 'ndim', 1) == 0:
-        return value.item()
-    if hasattr(value, 'tolist'):
-        return value.tolist()
-    return sys.intern(str(value))
-
-
-def _leaves(value: Any, path: str = '') -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
+def _leaves(value: Any, met: set[int], path: str = '', depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """The leaves of plain data: each table and list met once, as `plain` makes them, so that the walk ends."""
+    if type(value) in (dict, list):
+        if id(value) in met or depth > MOST_NESTED:
+            raise TypeError(f'{path} is met twice or lies too deep for plain data')
+        met.add(id(value))
+    if type(value) is dict:
+        if not all(type(key) in (str, int) for key in value):
+            raise TypeError(f'{path} has a key that is neither a text nor a number')
         for key in sorted(value, key=str):
-            yield from _leaves(value[key], f'{path}/{key}')
-    elif isinstance(value, list):
+            yield from _leaves(value[key], met, f'{path}/{key}', depth + 1)
+    elif type(value) is list:
         for place, item in enumerate(value):
-            yield from _leaves(item, f'{path}/{place}')
-    elif isinstance(value, torch.Tensor) or value is None or type(value) in (bool, int, float, str):
+            yield from _leaves(item, met, f'{path}/{place}', depth + 1)
+    elif value is None or type(value) in (bool, int, float, str):
+        yield path, value
+    elif isinstance(value, torch.Tensor) and not path.startswith('/meta'):
         yield path, value
     else:  # a tuple, a set: `plain` leaves none
         raise TypeError(f'{type(value).__name__} at {path} is no plain data')
 
 
-def content_sha256(content: dict) -> str:
+def content_sha256(content: dict, most_bytes: float = math.inf) -> str:
     """SHA-256 over every name, tensor and number in `content`, apart from the checksum itself.
 
+    Args:
+        content: plain data.
+        most_bytes: that its tensors may have together: a view of a few bytes can claim any size.
+
     Raises:
-        TypeError: something in it is no plain data.
+        TypeError: something in it is no plain data, or its tensors are larger.
     """
-    digest = hashlib.sha256()
-    for path, value in _leaves({key: item for key, item in content.items() if key != 'sha256'}):
+    digest, seen = hashlib.sha256(), 0
+    for path, value in _leaves({key: item for key, item in content.items() if key != 'sha256'}, set()):
+        if isinstance(value, torch.Tensor):
+            seen += value.numel() * value.element_size()
+            if value.layout is not torch.strided or value.is_quantized or value.is_meta or seen > most_bytes:
+                raise TypeError(f'the tensor at {path} is not dense, or larger than its file')
         digest.update(path.encode())
         if isinstance(value, torch.Tensor):
             digest.update(f'{value.dtype}{tuple(value.shape)}'.encode())
@@ -108,6 +140,7 @@ def load_checkpoint(path: str | Path) -> dict:
     path = Path(path)
     if not path.is_file():
         raise UserError(f'there is no checkpoint {path}: check the path.')
+    size = _size_as_stored(path)
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
@@ -118,26 +151,41 @@ def load_checkpoint(path: str | Path) -> dict:
         ) from error
     except Exception as error:  # a damaged archive fails in many ways
         raise UserError(f'the checkpoint {path} is damaged ({type(error).__name__}): use another one.') from error
-    if not isinstance(content, dict) or 'state_dict' not in content or content.get('format') != FORMAT:
+    if not (isinstance(content, dict) and 'state_dict' in content and _is_format(content.get('format'))):
         raise UserError(f'{path} is not a checkpoint of mmlt: foreign weights go through tools/convert_weights.py.')
-    if content.get('sha256') is None or content['sha256'] != _sha256_or_none(content):
+    sha256 = _sha256_or_none(content, MOST_VIEWS * size)
+    if sha256 is None or type(content.get('sha256')) is not str or content['sha256'] != sha256:
         raise UserError(f'the checkpoint {path} is damaged (its checksum differs): use another one.')
-    if not (
-        isinstance(content['state_dict'], dict)
-        and all(isinstance(value, torch.Tensor) for value in content['state_dict'].values())
-        and isinstance(content.get('meta'), dict)
-    ):
-        raise UserError(f'{path} is not a checkpoint of mmlt: foreign weights go through tools/convert_weights.py.')
-    for key, kind in META.items():
-        if content['meta'].get(key) is not None and not isinstance(content['meta'][key], kind):
-            raise UserError(f'the checkpoint {path} is damaged (its {key} is no {kind.__name__}): use another one.')
+    if wrong := problem(content, CONTENT, finite=False):
+        raise UserError(f'the checkpoint {path} is damaged ({wrong}): use another one.')
     return content
 
 
-def _sha256_or_none(content: dict) -> str | None:
+def _size_as_stored(path: Path) -> int:
+    """Bytes of a checkpoint's file; what it holds is not compressed, so it cannot unfold to more.
+
+    Raises:
+        UserError: it is no archive as `save_checkpoint` writes them.
+    """
+    size = path.stat().st_size
     try:
-        return content_sha256(content)
-    except (TypeError, ValueError, RuntimeError, RecursionError):  # things no checkpoint of mmlt holds
+        with zipfile.ZipFile(path) as file:
+            entries = file.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RecursionError) as error:
+        raise UserError(f'the checkpoint {path} is damaged or no checkpoint at all: use another one.') from error
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > size:
+        raise UserError(f'the checkpoint {path} is compressed or claims more than it holds: use another one.')
+    return size
+
+
+def _is_format(value: Any) -> bool:
+    return type(value) is int and value == FORMAT
+
+
+def _sha256_or_none(content: dict, most_bytes: int) -> str | None:
+    try:
+        return content_sha256(content, most_bytes)
+    except (TypeError, ValueError, RuntimeError):  # things no checkpoint of mmlt holds
         return None
 
 
@@ -150,11 +198,21 @@ def checkpoints_of(folder: str | Path) -> list[Path]:
     return [path for *_, path in sorted(found, reverse=True)]
 
 
-def latest_checkpoint(folder: str | Path) -> tuple[Path, dict] | None:
-    """The newest readable checkpoint of a run and its content; an unreadable one is skipped with a warning."""
+def latest_checkpoint(
+    folder: str | Path, check: Callable[[Path, dict], None] | None = None
+) -> tuple[Path, dict] | None:
+    """The newest readable checkpoint of a run and its content; an unreadable one is skipped with a warning.
+
+    Args:
+        folder: the run's folder.
+        check: raises a UserError for a content that does not fit: it is skipped too.
+    """
     for path in checkpoints_of(folder):
         try:
-            return path, load_checkpoint(path)
+            content = load_checkpoint(path)
+            if check:
+                check(path, content)
+            return path, content
         except UserError as error:
             print_log(f'skipped: {error}', logger='current', level=30)
     return None
@@ -191,32 +249,7 @@ def write_elapsed(folder: str | Path, seconds: float) -> None:
 def read_elapsed(folder: str | Path) -> float:
     """Seconds that `write_elapsed` kept; 0 where they are lost."""
     try:
-        return float(json.loads((Path(folder) / ELAPSED_FILE).read_text(encoding='utf-8'))['seconds'])
-    except (OSError, ValueError, KeyError, TypeError):
+        seconds = float(read_json(Path(folder) / ELAPSED_FILE)['seconds'])
+        return seconds if 0 <= seconds < math.inf else 0.0
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0.0
-
-
-def load_weights(model: torch.nn.Module, state_dict: dict, source: str | Path) -> None:
-    """Put weights into a model, every name and shape agreeing.
-
-    Raises:
-        UserError: the weights are another architecture's; the first differing layers are named.
-    """
-    own = model.state_dict()
-    missing = sorted(own.keys() - state_dict.keys())
-    foreign = sorted(state_dict.keys() - own.keys())
-    shapes = [
-        f'{name} is {tuple(state_dict[name].shape)} there and {tuple(own[name].shape)} here'
-        for name in own.keys() & state_dict.keys()
-        if own[name].shape != state_dict[name].shape
-    ]
-    parts = []
-    if shapes:
-        parts.append('; '.join(sorted(shapes)[:3]))
-    if missing:
-        parts.append(f'it lacks {", ".join(missing[:3])}' + (f' and {len(missing) - 3} more' if len(missing) > 3 else ''))
-    if foreign:
-        parts.append(f'unknown here: {", ".join(foreign[:3])}' + (f' and {len(foreign) - 3} more' if len(foreign) > 3 else ''))
-    if parts:
-        raise UserError(f'{source} does not fit the config\'s model: {"; ".join(parts)}.')
-    model.load_state_dict(state_dict)

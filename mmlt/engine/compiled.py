@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmlt.batch import Batch
 from mmlt.engine.console import say
 from mmlt.errors import UserError
 
@@ -54,10 +55,10 @@ def uncaptured(wanted: dict) -> dict:
 
 @cache
 def strict_settings() -> list[AbstractContextManager]:
-    """Settings of torch under which all that can fail in compiling fails in the call of the compiled function.
+    """Settings of torch that make every compilation error surface in the call of the compiled function.
 
-    By itself torch compiles the backward pass when it is first run, out of reach of a fallback, and runs a step that it
-    has compiled too often eagerly without a word. A setting that this torch does not have yet is left out.
+    By default torch compiles the backward pass lazily, where no fallback can catch an error, and silently runs a step
+    eagerly once it has been recompiled too often. Settings that this version of torch lacks are left out.
     """
     import torch._dynamo.config  # here, for it takes seconds
     import torch._functorch.config
@@ -80,7 +81,7 @@ class CompiledForward:
     Args:
         model: the bare model, without a distributed wrapper.
         options: keywords of `torch.compile`.
-        labels: number of labels in a whole batch.
+        batch_size: images in a whole batch.
 
     Attributes:
         options: as given.
@@ -90,10 +91,10 @@ class CompiledForward:
         UserError: `torch.compile` does not take these options.
     """
 
-    def __init__(self, model: nn.Module, options: dict, labels: int) -> None:
+    def __init__(self, model: nn.Module, options: dict, batch_size: int) -> None:
         self.model = model
         self.options = options
-        self.labels = labels
+        self.batch_size = batch_size
         self.works = True
         self._eager = type(model).forward
         try:
@@ -109,16 +110,16 @@ class CompiledForward:
     def forward(
         self,
         images: Tensor,
-        labels: Tensor | None = None,
+        targets: Tensor | None = None,
         indices: Tensor | None = None,
         keys: Tensor | None = None,
+        partners: Batch | None = None,
         mode: str = 'tensor',
     ) -> Any:
         """As the model's own."""
-        batch = (self.model, images, labels, indices, keys, mode)
-        if mode != 'loss' or not self.works or len(labels) != self.labels:
+        batch = (self.model, images, targets, indices, keys, partners, mode)
+        if mode != 'loss' or not self.works or len(targets) != self.batch_size:
             return self._eager(*batch)
-        self.model.check_batch(labels, keys)
         try:
             with ExitStack() as stack:
                 for setting in strict_settings():

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 
 import torch
 from mmengine.device import get_device
@@ -50,6 +51,16 @@ def autocast(precision: str) -> contextlib.AbstractContextManager:
     return contextlib.nullcontext()
 
 
+def slurm_port(environ: Mapping[str, str]) -> int:
+    """The port at which the processes of a Slurm step meet: another one for each job, and step, that shares a node.
+
+    Below the ports that Linux gives to outgoing connections (from 32768 on).
+    """
+    given = (environ.get(name, '') for name in ('SLURM_JOB_ID', 'SLURM_STEP_ID'))
+    job, step = (int(number) if number.isdecimal() else 0 for number in given)
+    return 15000 + (job * 17 + step) % 15000
+
+
 def start_processes(launcher: str) -> None:
     """Join the process group of torchrun (`pytorch`) or Slurm, on GPUs with NCCL and on CPUs with gloo.
 
@@ -65,7 +76,7 @@ def start_processes(launcher: str) -> None:
             WORLD_SIZE=os.environ['SLURM_NTASKS'],
             LOCAL_RANK=os.environ.get('SLURM_LOCALID', '0'),
         )
-        os.environ.setdefault('MASTER_PORT', '29500')
+        os.environ.setdefault('MASTER_PORT', str(slurm_port(os.environ)))
         if 'MASTER_ADDR' not in os.environ:
             import subprocess
 

@@ -5,17 +5,22 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from mmengine.device import get_device
 from mmengine.dist import get_dist_info
 from torch.utils.data import DataLoader
 
-from mmlt.datasets.batch import PARTNER_KEY, Batch
+from mmlt.batch import Batch
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.errors import UserError
+from mmlt.registry import DATA_SAMPLERS
 
 EPOCH_KEYS = 2**32  # the key of a draw: epoch * EPOCH_KEYS + place in the epoch's global order
+PARTNER_KEY = 2**31  # added to an image's key it is its partner's
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _resident: WeakKeyDictionary = WeakKeyDictionary()
@@ -24,7 +29,7 @@ _resident: WeakKeyDictionary = WeakKeyDictionary()
 def resident_tensors(dataset) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN001
     """Images uint8 (N, C, H, W) and labels int64 (N,) of a resident data set on the training device.
 
-    There is one copy, whatever loaders ask for it (a teacher's and its student's); the data set lets go of its own pixels.
+    There is one copy, whatever loaders ask for it (a teacher's and its student's); the data set releases its own pixels.
     """
     held = _resident.get(dataset)
     if held is None:
@@ -63,11 +68,6 @@ def stop_signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _batch(items: tuple[torch.Tensor, torch.Tensor], indices: torch.Tensor, keys: torch.Tensor) -> Batch:
-    images, labels = items
-    return Batch(images, torch.as_tensor(labels), indices, keys)
-
-
 class BatchLoader:
     """Hand out the batches of an epoch, the same whatever ran before.
 
@@ -82,8 +82,7 @@ class BatchLoader:
         batch_size: images a rank and step.
         num_workers: DataLoader workers of a streaming data set.
         drop_last: leave out an epoch's last short step.
-        partner_sampler: gives every image a partner, the image at the same place of this sampler's order. The B partners
-            of a step stand behind its B images, their keys higher by `PARTNER_KEY`.
+        partner_sampler: gives every image a partner, the image at the same place of this sampler's order.
     """
 
     def __init__(
@@ -95,6 +94,8 @@ class BatchLoader:
         drop_last: bool = False,
         partner_sampler=None,  # noqa: ANN001
     ) -> None:
+        if partner_sampler is not None and hasattr(dataset, 'batch'):
+            raise UserError(f'{type(dataset).__name__} gives images without partners: leave out partner_sampler.')
         self.dataset = dataset
         self.sampler = sampler
         self.batch_size = batch_size
@@ -115,7 +116,8 @@ class BatchLoader:
         return images // step if self.drop_last else -(-images // step)
 
     def steps(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """This rank's share of each step: indices into the data set and keys, both int64 (B,) on the CPU."""
+        """This rank's share of each step: indices into the data set and keys, both int64 (B,) on the CPU; with partners
+        (2 B,), theirs behind the images'."""
         order = self.sampler.epoch_indices(self.epoch)
         partners = self.partner_sampler.epoch_indices(self.epoch) if self.partner_sampler else None
         step_size = self.batch_size * self.world_size
@@ -136,11 +138,25 @@ class BatchLoader:
             yield from self._streamed_batches()
         self.first_step = 0
 
+    def _paired(self, batch: Batch) -> Batch:
+        """The batch whose second half are the partners of its first, if there are partners."""
+        if self.partner_sampler is None:
+            return batch
+        own, partners = (Batch(*halves) for halves in zip(*(part.chunk(2) for part in batch[:4]), strict=True))
+        return own._replace(partners=partners)
+
+    def _batch(self, items: Any, indices: torch.Tensor, keys: torch.Tensor) -> Any:
+        """The batch of collated items; a data set whose items are no images with labels makes its own."""
+        if hasattr(self.dataset, 'batch'):
+            return self.dataset.batch(items, indices, keys)
+        images, labels = items
+        return self._paired(Batch(images, torch.as_tensor(labels), indices, keys))
+
     def _resident_batches(self) -> Iterator[Batch]:
         images, labels = resident_tensors(self.dataset)
         for indices, keys in self.steps():
             indices, keys = indices.to(images.device, non_blocking=True), keys.to(images.device, non_blocking=True)
-            yield Batch(images[indices], labels[indices], indices, keys)
+            yield self._paired(Batch(images[indices], labels[indices], indices, keys))
 
     def _seeded(self, keys: torch.Tensor) -> list[int]:
         """Keys for a data set, which may be shared by runs of several seeds: the run's seed above the 64 bits of a key."""
@@ -164,8 +180,39 @@ class BatchLoader:
         with stop_signals_held():
             batches = iter(loader)
         try:
-            make = getattr(self.dataset, 'batch', _batch)
             for (indices, keys), items in zip(steps, batches, strict=True):
-                yield make(items, indices, keys)
+                yield self._batch(items, indices, keys)
         except UserError as error:  # a worker's comes wrapped in its stack trace
             raise UserError(str(error).strip().splitlines()[-1].removeprefix('mmlt.errors.UserError: ')) from error
+
+
+def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False) -> BatchLoader:
+    """Build a `BatchLoader` from a config of `batch_size`, `dataset`, and what else the loader takes, or does without.
+
+    Args:
+        cfg: the config, or a loader, which is given back.
+        seed: of the sampler.
+        training: shuffle where the config names no sampler.
+    """
+    if isinstance(cfg, BatchLoader):
+        return cfg
+    cfg = dict(cfg)
+    dataset = cfg['dataset']
+    if isinstance(dataset, dict):
+        dataset = build_dataset(dataset)
+    sampler = cfg.get('sampler') or dict(type='ShuffleSampler' if training else 'SequentialSampler')
+    sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
+    partner_sampler = cfg.get('partner_sampler')
+    if partner_sampler:
+        # A seed of its own: the partners must not follow the images' own draws.
+        own_seed = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
+        defaults = dict(dataset=dataset, seed=own_seed, num_samples=sampler.num_samples)
+        partner_sampler = DATA_SAMPLERS.build(partner_sampler, default_args=defaults)
+    return BatchLoader(
+        dataset,
+        sampler,
+        cfg['batch_size'],
+        cfg.get('num_workers', 0),
+        cfg.get('drop_last', False),
+        partner_sampler,
+    )

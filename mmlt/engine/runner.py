@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
     latest_checkpoint,
-    load_weights,
-    plain,
     prune,
     read_elapsed,
     save_checkpoint,
@@ -25,13 +24,19 @@ from mmlt.engine.checkpoint import (
     write_elapsed,
 )
 from mmlt.engine.compiled import CompiledForward, compile_options
-from mmlt.engine.console import say
+from mmlt.engine.console import note, say
+from mmlt.engine.fitting import by_current_names, misfit
+from mmlt.engine.hook_state import HookStates
+from mmlt.engine.mmengine_compat import is_asked_to_resume, loading_is_due, log_into_work_dir
+from mmlt.engine.selection import Selection
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError, changed
+from mmlt.models.weights import load_weights, read_weights
+from mmlt.plain import plain
 from mmlt.registry import RUNNERS
 
-ECHO = 5.0  # seconds within which a SIGTERM after another signal is taken for the same wish
+ECHO = 5.0  # seconds within which a SIGTERM that follows another signal counts as the same request
 
 
 @RUNNERS.register_module()
@@ -41,6 +46,7 @@ class LongTailedRunner(ClearRunner):
     Attributes:
         identity: what a checkpoint must agree with to be resumed: config hash, its components, teachers' SHA-256.
         history: one record `{epoch, metrics}` for each evaluation so far.
+        selection: how the best of them is chosen; the checkpoint hook sets it.
         draw_seed: seed of the sampler, the augmentation and dropout.
         precision: `fp32` or `bf16`.
         compiled: the compiled forward pass; None in eager training.
@@ -51,6 +57,7 @@ class LongTailedRunner(ClearRunner):
         self.watch = LossWatch()
         self.compiled: CompiledForward | None = None
         self.history: list[dict] = []
+        self.selection = Selection()
         self.identity: dict = {}
         self.image_size: list[int] | None = None
         self._signal: int | None = None
@@ -85,18 +92,33 @@ class LongTailedRunner(ClearRunner):
         return [record['epoch'] for record in self.history]
 
     def build_model(self, model: Any) -> Any:
-        """See `Runner.build_model`; its layout is final before it is wrapped, for a wrapper lays out gradients alike."""
+        """See `Runner.build_model`; the memory format is set before wrapping, since DDP fixes the layout of gradients then."""
         model = super().build_model(model)
         return model.to(memory_format=getattr(model, 'memory_format', torch.contiguous_format))
 
     def build_logger(self, log_level: int | str = 'WARNING', log_file: str | None = None, **kwargs: Any) -> MMLogger:
-        """MMEngine's logger, warnings only and without its folder a run: the run's own log is `train.log`."""
-        with suppress(OSError):  # another rank was quicker
-            Path(self._log_dir).rmdir()
-        self._log_dir = self.work_dir
-        return MMLogger.get_instance(self._experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
+        """MMEngine's logger without its folder a run: the run's own log is `train.log`. Where it is told to say more than
+        warnings, it writes `mmengine.log` too."""
+        log_into_work_dir(self)
+        if log_level not in ('WARNING', 'ERROR', 'CRITICAL'):
+            kwargs.update(log_file=str(Path(self.work_dir) / 'mmengine.log'), file_mode='a')
+        return MMLogger.get_instance(self.experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
 
-    def _log_env(self, env_cfg: dict) -> None:
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """See `Runner.register_default_hooks`; the class counts reach the model whatever hooks a config names, and MMEngine's
+        `timer` and `sampler_seed`, which nothing here needs, are left out unless it names them."""
+        own = dict(class_counts=dict(type='ClassCountsHook'), runtime_info=dict(type='QuietRuntimeInfoHook'))
+        own.update(timer=None, sampler_seed=None)
+        super().register_default_hooks({**own, **(hooks or {})})
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
+        """See `Runner.scale_lr`: with `enable=True` the learning rate counts for `base_batch_size` images a step."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            ratio = self.train_loop.dataloader.batch_size * self.world_size / auto_scale_lr['base_batch_size']
+            for group in optim_wrapper.param_groups:
+                group['lr'] *= ratio
+
+    def log_environment(self, env_cfg: dict) -> None:
         """The environment stands in results.json."""
 
     def get_hooks_info(self) -> str:
@@ -104,12 +126,15 @@ class LongTailedRunner(ClearRunner):
         return ''
 
     def record_evaluation(self, epoch: int, metrics: dict[str, float]) -> None:
-        """Keep an evaluation's metrics; keep the weights too where they are the best so far."""
-        before = [record['metrics']['accuracy/top1'] for record in self.history if 'accuracy/top1' in record['metrics']]
+        """Keep an evaluation's metrics; keep the weights too where they are the best so far (see `selection`)."""
         self.history.append(dict(epoch=epoch, metrics=dict(metrics)))
-        top1 = metrics.get('accuracy/top1')
-        if is_main_process() and top1 is not None and top1 > max(before, default=float('-inf')):
-            save_checkpoint(Path(self.work_dir) / 'best.pth', self.content(epoch, 0, weights_only=True))
+        if self.selection.best(self.history) is self.history[-1]:
+            self._save('best.pth', epoch, 0, weights_only=True)
+
+    def _class_folders(self) -> dict[str, list]:
+        """What a list's numbers mean, where its paths tell: a test set of another numbering is known by it."""
+        folders = getattr(self.train_loop.dataloader.dataset, 'class_folders', None)
+        return dict(class_folders=folders) if any(folders or ()) else {}
 
     def content(self, epoch: int, step: int, weights_only: bool = False, own: dict | None = None) -> dict:
         """What a checkpoint holds after `epoch` whole epochs and `step` steps, in CPU memory.
@@ -132,6 +157,7 @@ class LongTailedRunner(ClearRunner):
                 precision=self.precision,
                 image_size=self.image_size,
                 history=self.history,
+                **self._class_folders(),
                 **self.identity,
             ),
         )
@@ -146,36 +172,59 @@ class LongTailedRunner(ClearRunner):
         return on_cpu(content)
 
     def save_run(self, epoch: int, step: int, keep: int = 2) -> None:
-        """Write a resumable checkpoint, then delete older ones; refuses after a loss that was not finite."""
+        """Write a resumable checkpoint, then delete older ones.
+
+        Raises:
+            UserError: after a loss, or with a weight, that is not finite: nothing is written then.
+        """
         self.watch.fetch(len(self.train_loop.dataloader))
         between_updates = not self.optim_wrapper.should_update()
         own = gather_own(self.bare_model, gradients=between_updates, statistics=step > 0)
+        own.update(self.hook_states.content(get_world_size()))
+        if self.train_loop.stop_training:
+            own['stop_training'] = True
+        self._save(f'epoch_{epoch}.pth' if step == 0 else f'epoch_{epoch}_step_{step}.pth', epoch, step, own=own)
         if is_main_process():
-            name = f'epoch_{epoch}.pth' if step == 0 else f'epoch_{epoch}_step_{step}.pth'
-            save_checkpoint(Path(self.work_dir) / name, self.content(epoch, step, own=own))
             write_elapsed(self.work_dir, self.elapsed())
             prune(self.work_dir, keep)
         barrier()
 
+    def _save(self, name: str, epoch: int, step: int, **how: Any) -> None:
+        """Write `content` on rank 0, unless a tensor of it is NaN or infinite: a finite loss may leave such weights."""
+        content = self.content(epoch, step, **how) if is_main_process() else {}
+        wild = self.watch.not_finite(content)
+        if self.agreed(wild is not None):
+            where = f'epoch {epoch}' if step == 0 else f'epoch {epoch + 1}, step {step}'
+            raise UserError(
+                f'after {where}, {wild or "the state of the first process"} is NaN or infinite, though no loss was: lower '
+                'the learning rate (optim_wrapper.optimizer.lr), clip the gradients (optim_wrapper.clip_grad) or train in '
+                'fp32; no checkpoint was written of it.'
+            )
+        if is_main_process():
+            save_checkpoint(Path(self.work_dir) / name, content)
+
     def load_or_resume(self) -> None:
-        """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh."""
-        if not self._resume or self._has_loaded:
+        """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh, or from `load_from`."""
+        self.hook_states = HookStates(self.hooks, self.bare_model)
+        self.watch.begin(self.bare_model.state_dict())
+        if not loading_is_due(self):
             return
-        self._has_loaded = True
-        found = latest_checkpoint(self.work_dir)
+        if not is_asked_to_resume(self):
+            return self._begin()
+        found = latest_checkpoint(self.work_dir, self._check)
         barrier()
         if is_main_process():
             set_aside_newer(self.work_dir, found[0] if found else None)
         if found is None:
-            return
+            return self._begin()
         path, content = found
         meta = content['meta']
-        for key, value in self.identity.items():
-            if meta.get(key) != plain(value):
-                raise UserError(
-                    f'cannot resume from {path}: {changed(meta.get(key), plain(value), key)}; '
-                    'train into another --work-dir, or restore the config.'
-                )
+        if differs := self._other_run(content):
+            raise UserError(
+                f'cannot resume from {path}: {differs}; train into another --work-dir, or restore the config.'
+            )
+        if refusal := self.hook_states.refusal(content):
+            raise UserError(f'cannot resume from {path}: {refusal}; train anew, into another --work-dir.')
         try:
             self._restore(path, content)
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -185,11 +234,37 @@ class LongTailedRunner(ClearRunner):
             ) from error
         say(f'resumed after epoch {meta["epoch"]}' + (f', step {meta["step"]}' if meta['step'] else '') + f' from {path}')
 
+    def _begin(self) -> None:
+        """Begin a new run with the weights of `load_from`, where the config names a file."""
+        source = self.cfg.get('load_from')
+        if not source:
+            return
+        taken, left = self.bare_model.begin_with_file(read_weights(Path(source)), source)
+        say(f'  load_from {source}: {len(taken)} tensors taken, {len(left)} not' + (f': {"; ".join(left[:4])}' if left else '')
+            + (f'; and {len(left) - 4} more, which train.log names' if len(left) > 4 else ''))  # fmt: skip
+        for line in left[4:]:
+            note(f'    not taken: {line}')
+
+    def begin_training(self) -> None:
+        """From here on, what a hook changes is its state."""
+        self.hook_states.begin()
+
+    def _other_run(self, content: dict) -> str | None:
+        """What shows that a checkpoint is of another run than this one, in words."""
+        meta = content['meta']
+        differing = (key for key, value in self.identity.items() if meta.get(key) != plain(value))
+        return next((changed(meta.get(key), plain(self.identity[key]), key) for key in differing), None)
+
+    def _check(self, path: Path, content: dict) -> None:
+        """Refuse a checkpoint of this very run whose state does not fit it: a damaged one, for the one before it."""
+        if self._other_run(content):
+            return  # which ends the run
+        content.update(by_current_names(self.bare_model, content))
+        if wrong := misfit(self, content):
+            raise UserError(f'the checkpoint {path} does not fit this run ({wrong}).')
+
     def _restore(self, path: Path, content: dict) -> None:
         meta = content['meta']
-        epoch, step = meta['epoch'], meta['step']
-        if not 0 <= epoch <= self.max_epochs or not 0 <= step < len(self.train_loop.dataloader):
-            raise ValueError(f'epoch {epoch}, step {step} is no place in this run')
         self.call_hook('after_load_checkpoint', checkpoint=content)
         load_weights(self.bare_model, content['state_dict'], path)
         self.bare_model.refresh_class_counts()
@@ -198,9 +273,11 @@ class LongTailedRunner(ClearRunner):
             scheduler.load_state_dict(state)
         restore_own(self.bare_model, content)
         self.history, self._elapsed = list(meta['history']), read_elapsed(self.work_dir)
-        self.train_loop.epoch, self.train_loop.step = epoch, step
+        self.train_loop.epoch, self.train_loop.step = meta['epoch'], meta['step']
+        self.train_loop.stop_training = content.get('stop_training', False)
+        self.hook_states.load(content)
 
-    def _maybe_compile(self, target: str) -> None:
+    def compile_step(self, target: str) -> None:
         """In place of MMEngine's, which compiles the whole step: the forward pass and the losses alone."""
         options = compile_options(
             self.cfg.get('compile', 'auto'), self.max_iters, self.cfg.optim_wrapper.get('accumulative_counts', 1)
@@ -209,7 +286,7 @@ class LongTailedRunner(ClearRunner):
             return
         loader = self.train_loop.dataloader
         self.compiled = CompiledForward(
-            self.bare_model, options, loader.batch_size * (2 if loader.partner_sampler else 1)
+            self.bare_model, options, loader.batch_size
         )
         self.compiled.install()
 
@@ -242,7 +319,7 @@ class LongTailedRunner(ClearRunner):
             return
         now = time.monotonic()
         if self._signal is not None:
-            # Slurm signals every process of a step, and a parent of this one hands the same signal on: one wish, not two.
+            # Slurm signals every process of a step, and a parent of this one forwards the same signal: one request, not two.
             if number == signal.SIGTERM and now - self._signalled < ECHO:
                 return
             sys.exit(128 + number)
@@ -255,9 +332,9 @@ class LongTailedRunner(ClearRunner):
         self._signal = self._largest(self._signal or 0) or None
         return self._signal is not None
 
-    def agreed(self, wish: bool) -> bool:
-        """Whether any rank wishes so: clocks differ, and what all ranks do together all must decide alike."""
-        return bool(self._largest(int(wish)))
+    def agreed(self, wanted: bool) -> bool:
+        """Whether `wanted` is true on any rank, so that all ranks take the same decision although their clocks differ."""
+        return bool(self._largest(int(wanted)))
 
     def _largest(self, number: int) -> int:
         if not torch.distributed.is_initialized():

@@ -1,8 +1,11 @@
-"""Running means of the losses, kept on the device until somebody asks."""
+"""Running means of the losses, kept on the device until they are fetched, and a check of what is saved."""
+
+from collections.abc import Mapping
 
 import torch
 
 from mmlt.errors import UserError
+from mmlt.tensors import is_finite, not_finite
 
 
 class LossWatch:
@@ -12,10 +15,29 @@ class LossWatch:
         self._sums: dict[str, torch.Tensor] = {}
         self._steps = 0
         self._bad: torch.Tensor | None = None
-        self._bad_base = 0
+        self._allowed: set[str] = set()
+
+    def begin(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Record which tensors of the freshly built model are infinite (an attention mask, for instance): these may stay so."""
+        self._allowed = {name for name, value in weights.items() if not is_finite(value)}
+
+    def not_finite(self, content: Mapping) -> str | None:
+        """The first tensor of a checkpoint's content that is NaN or infinite: of weights, averages, statistics, optimizer.
+
+        Gradients under way may be: where losses are scaled, the update leaves such a step out.
+        """
+        weights = {name: value for name, value in content.get('state_dict', {}).items() if name not in self._allowed}
+        average = {
+            name: value
+            for name, value in content.get('ema_state_dict', {}).items()
+            if name.removeprefix('module.') not in self._allowed
+        }
+        statistics = [own['statistics'] for own in content.get('ranks', [])]
+        parts = dict(weights=weights, average=average, optimizer=content.get('optimizer', {}), statistics=statistics)
+        return not_finite(parts)
 
     def add(self, losses: dict[str, torch.Tensor], step: int) -> None:
-        """Take in one step's losses (scalars by name; `loss` is their sum)."""
+        """Accumulate one step's losses (scalars by name; `loss` is their sum)."""
         for name, value in losses.items():
             value = value.detach()
             self._sums[name] = self._sums[name] + value if name in self._sums else value.float().clone()

@@ -58,7 +58,7 @@ class MomentumEncoder(nn.Module):
             key.load_state_dict(query.state_dict())
 
     @torch.no_grad()
-    def after_step(self, updated: bool) -> None:
+    def end_step(self, updated: bool) -> None:
         """Follow the query network; nothing happens after a step that only adds up gradients."""
         if updated:
             key, query = self._pairs()
@@ -102,7 +102,7 @@ class FeatureQueue(nn.Module):
         self._held = features.detach().float(), labels
 
     @torch.no_grad()
-    def after_step(self, updated: bool) -> None:
+    def end_step(self) -> None:
         """Let what is held enter, gathered from all ranks.
 
         Raises:

@@ -6,9 +6,9 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 
 from mmlt.arguments import number
-from mmlt.datasets.batch import Batch
-from mmlt.datasets.transforms import Draw
+from mmlt.batch import Batch
 from mmlt.datasets.transforms.base import apply_transforms
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import MODELS, TRANSFORMS
 
@@ -26,7 +26,7 @@ class BatchPreprocessor(BaseDataPreprocessor):
         train_transforms: configs of batched transforms, applied in this order while training.
         test_transforms: the same for evaluation (none as a rule).
         extra_views: further lists of transforms, each giving one more view of every image while training, for
-            contrastive branches. The views stand one after another, all images of a view together.
+            contrastive branches.
         channels_last: images and weights in channels-last memory format, which is quicker with and without bfloat16.
 
     Raises:
@@ -60,13 +60,17 @@ class BatchPreprocessor(BaseDataPreprocessor):
         self.seed = 0
 
     def forward(self, data: Batch, training: bool = False) -> Batch:
-        """Map a batch of uint8 images (B, C, H, W) to the same batch with normalised float32 images
-        (V * B, C, H, W) of V views."""
-        batch = Batch(*(part.to(self.device, non_blocking=True) for part in data))
-        return batch._replace(images=self.normalise(self.augment(batch, training)))
+        """Map a batch of uint8 images (B, C, H, W) to the same batch with normalised float32 images, (B, C, H, W) or
+        (V, B, C, H, W) of V > 1 views; its partners likewise."""
+        batch = data.to(self.device, non_blocking=True)
+        images = self.normalise(self.augment(batch, training))
+        if len(images) != len(batch.images):
+            images = images.view(-1, len(batch.images), *images.shape[1:])
+        partners = None if batch.partners is None else self(batch.partners, training)
+        return batch._replace(images=images, partners=partners)
 
     def augment(self, batch: Batch, training: bool = True) -> torch.Tensor:
-        """The transformed images, uint8 (V * B, C, H, W) of V views, as the model would see them before normalisation."""
+        """The transformed images, uint8 (V * B, C, H, W) of V views one after another, before normalisation."""
         if not training:
             return apply_transforms(batch.images, self.test_transforms, Draw(self.seed, batch.keys))
         draw = Draw(self.seed, batch.keys)

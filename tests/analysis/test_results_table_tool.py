@@ -89,6 +89,40 @@ def test_what_backs_no_config_is_left_out(root, tmp_path, make_record, change, r
     assert written == [] and len(skipped) == 1 and reason in skipped[0]
 
 
+@pytest.mark.parametrize('change', [
+    {'config': 'configs/../../outside'},
+    {'config': 'x/configs/..'},
+    {'config': '/configs//tmp/x'},
+    {'precision': '/../../../outside'},
+    {'precision': 'x/y'},
+    {'adjustment': {'adjust': '/../../../outside', 'value': 1}, 'evaluated_epochs': []},
+])  # fmt: skip
+def test_no_file_is_made_outside_by_what_a_record_says(root, tmp_path, make_record, change):
+    record = make_record(**change, checkpoint={'file': 'epoch_30.pth', 'sha256': 'ab' * 32})
+    write_results(tmp_path / 'runs' / 'honest', make_record(checkpoint={'file': 'epoch_30.pth', 'sha256': 'ab' * 32}))
+    (tmp_path / 'runs' / 'other').mkdir()
+    (tmp_path / 'runs' / 'other' / 'results.json').write_text(json.dumps(record))
+    before = {path for path in tmp_path.rglob('*')}
+    try:
+        written, _ = collect(tmp_path / 'runs', root)
+    except UserError as error:
+        assert 'other/results.json' in str(error) and 'write it again' in str(error)
+        written = []
+    assert all(path.parent == root / 'configs/ce/results' for path in written)
+    made = {path for path in tmp_path.rglob('*')} - before
+    assert all(path.is_relative_to(root / 'configs/ce/results') for path in made), made
+
+
+def test_runs_that_go_on_from_each_other_are_an_error(root, make_record):
+    for seed, other in ((0, 1), (1, 0)):
+        needs = {'backbone': {'run': 'x', 'checkpoint_sha256': f'{other}' * 64}}
+        record = make_record(seed=seed, checkpoint={'file': 'epoch_30.pth', 'sha256': f'{seed}' * 64}, prerequisites=needs)
+        path = write_results(root / 'configs/ce/results', record)
+        path.rename(path.with_name(f'resnet8_digitslt_seed{seed}.json'))
+    with pytest.raises(UserError, match='goes on from itself'):
+        load_stored(root)
+
+
 def test_overrides_that_decide_nothing_are_no_hindrance(root, tmp_path, make_record):
     write_results(tmp_path / 'runs', make_record(overrides={'train_dataloader.dataset.data_root': '/x'}))
     assert len(collect(tmp_path / 'runs', root)[0]) == 1

@@ -7,16 +7,9 @@ import pytest
 from rich.console import Console
 
 from mmlt.analysis.methods import correction_in_name, correction_in_words, method_of, names_in
+from mmlt.analysis.rows import format_duration, rows_by_recipe
 from mmlt.analysis.stored_results import stored_name
-from mmlt.analysis.tables import (
-    NOTHING_STORED,
-    comparison_table,
-    comparison_tables,
-    format_duration,
-    render_table,
-    rows_by_recipe,
-    unsourced_figures,
-)
+from mmlt.analysis.tables import NOTHING_STORED, comparison_table, comparison_tables, render_table, unsourced_figures
 from mmlt.errors import UserError
 
 CONFIG = 'ce/resnet8_digitslt'

@@ -1,17 +1,18 @@
-"""`--aggregate`: the similarity it raises, the weights it finds, and that the very model that is evaluated has them."""
+"""`--aggregate`: the weights it finds, and that the very model that is evaluated has them."""
 
 import json
-import math
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from mmlt.apis.aggregation import Aggregation, aggregate, view_similarity
+from mmlt.apis.aggregation import aggregate
 from mmlt.apis.test import test as evaluate
-from mmlt.apis.train import load_classifier, train
+from mmlt.apis.train import train
 from mmlt.datasets import Digits
+from mmlt.engine.finished import load_classifier
 from mmlt.errors import UserError
+from mmlt.evaluation.posthoc.aggregation import Aggregation
 
 SADE = 'sade/resnet8_digitslt.py'
 
@@ -23,26 +24,10 @@ def checkpoint(tmp_path_factory):
     return folder / result['checkpoint']['file']
 
 
-def test_similarity_by_hand():
-    logits = torch.randn(2, 3, 2, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    weights = [0.3, 0.7]
-    total = 0.0
-    for image in range(3):
-        views = []
-        for view in range(2):
-            z = [sum(w * logits[view, image, k, c].item() for k, w in enumerate(weights)) for c in range(4)]
-            p = [math.exp(v) for v in z]
-            views.append([v / sum(p) for v in p])
-        dot = sum(a * b for a, b in zip(*views, strict=True))
-        total += dot / math.sqrt(sum(a * a for a in views[0]) * sum(b * b for b in views[1]))
-    found = view_similarity(logits, torch.tensor(weights, dtype=torch.float64))
-    assert found.item() == pytest.approx(total / 3, rel=1e-12)
-
-
 class Steady(torch.nn.Module):
     """Stands in for a classifier: one expert sees nothing, one always the same, one each view anew."""
 
-    def expert_outputs(self, images):
+    def network(self, images):
         fickle = (images.sum((1, 2, 3)).abs() * 7).long() % 4
         steady = torch.tensor([4.0, 0, 0, 0]).expand(len(images), 4)
         return SimpleNamespace(
@@ -52,7 +37,7 @@ class Steady(torch.nn.Module):
 
 def test_it_prefers_the_expert_that_is_sure_whatever_the_view(checkpoint, monkeypatch):
     model = load_classifier(checkpoint)
-    monkeypatch.setattr(model, 'expert_outputs', Steady().expert_outputs)
+    monkeypatch.setattr(model, 'network', Steady().network)
     loader = SimpleNamespace(dataset=Digits('test'), num_workers=0)
     runner = SimpleNamespace(bare_model=model, test_loop=SimpleNamespace(dataloader=loader), precision='fp32')
     record = aggregate(runner)
@@ -75,7 +60,7 @@ def test_the_evaluated_model_has_the_weights(checkpoint):
     model = load_classifier(checkpoint).eval()
     images, labels = Digits('test').tensors()
     with torch.inference_mode():
-        logits = model.expert_outputs(model.data_preprocessor.normalise(images)).logits
+        logits = model.network(model.data_preprocessor.normalise(images)).logits
     predicted = (torch.tensor(weights)[:, None] * logits).sum(1).argmax(1)
     accuracy = 100 * (predicted == labels).float().mean().item()
     assert record['metrics']['accuracy/top1'] == pytest.approx(accuracy, abs=0.21)  # one of 500 on the brink

@@ -8,9 +8,9 @@ from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
 from torchvision.models.detection import MaskRCNN as TorchvisionMaskRCNN
 from torchvision.models.detection.image_list import ImageList
 
-from mmlt.datasets.transforms.draw import Draw
 from mmlt.detection import DetectionBatch
 from mmlt.detection.network import KeyedSampler
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
@@ -220,9 +220,10 @@ def test_images_that_keep_their_size_are_normalised_alone(batch):
 def test_the_second_stage_trains_the_box_classifier_alone(build_detector, batch):
     first = build_detector('MaskRCNN', seed=1)
     second = build_detector('MaskRCNN', BOX_LOSSES['balanced sigmoid'], seed=2, trained='box_classifier')
-    second.attach_detector(first)
+    second.attach('init', [first])
     given = {name: value.clone() for name, value in first.state_dict().items()}
     assert all(torch.equal(value, given[name]) for name, value in second.state_dict().items())
+    assert second.is_init, 'nothing initialises it again'
     losses = losses_of(second, batch)
     assert losses.keys() == {'loss_cls'}
     optimizer = torch.optim.SGD((value for value in second.parameters() if value.requires_grad), lr=0.1)
@@ -236,7 +237,7 @@ def test_a_classifier_of_another_shape_begins_anew(build_detector):
     first = build_detector(seed=1)
     second = build_detector(box_loss=BOX_LOSSES['seesaw'], seed=2, trained='box_classifier')
     own = second.classifier.weight.clone()
-    second.attach_detector(first)
+    second.attach('init', [first])
     assert torch.equal(second.classifier.weight, own)
     assert torch.equal(second.roi_heads.box_head.fc6.weight, first.roi_heads.box_head.fc6.weight)
 

@@ -12,12 +12,12 @@ from mmlt.engine.checkpoint import (
     content_sha256,
     latest_checkpoint,
     load_checkpoint,
-    load_weights,
-    plain,
     prune,
     save_checkpoint,
 )
 from mmlt.errors import UserError
+from mmlt.models.weights import load_weights
+from mmlt.plain import plain
 
 
 def content(value: float = 1.0) -> dict:

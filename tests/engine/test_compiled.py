@@ -12,10 +12,10 @@ from torch._dynamo.backends.common import aot_autograd
 from torch._dynamo.utils import counters
 
 from mmlt.analysis.results import read_results
-from mmlt.apis.config import config_roots
-from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
+from mmlt.config.find import config_roots
 from mmlt.engine.compiled import WORTH_STEPS, CompiledForward, compile_options
+from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
@@ -74,8 +74,16 @@ def runner_of(folder, method='ce', compile=False, **overrides):  # noqa: A002
     runner.bare_model.set_class_counts(stage.loader.dataset.class_counts)
     if 'teacher' in stage.prerequisites:
         torch.manual_seed(1)
-        runner.bare_model.attach_teacher(MODELS.build(stage.prerequisites['teacher'].cfg.model))
+        runner.bare_model.attach('teacher', [MODELS.build(stage.prerequisites['teacher'][0].source.cfg.model)])
     return runner
+
+
+def depend_on_the_epoch(model) -> None:
+    """Multiply the loss by a Python number that is another in each epoch."""
+    loss = model.terms[0].loss
+    plain = loss.compute
+    model.set_epoch = lambda epoch: setattr(loss, 'factor', 1 + epoch)
+    loss.compute = lambda *args, **settings: plain(*args, **settings) * loss.factor
 
 
 def losses_of(runner) -> list[float]:
@@ -112,16 +120,14 @@ def test_a_loss_that_reads_numbers_splits_the_graph_in_the_same_places(tmp_path,
 def test_a_step_that_depends_on_a_python_number_is_noticed(tmp_path, backend):
     # What the test above rests on.
     runner = runner_of(tmp_path, compile=COUNTED)
-    model, plain = runner.bare_model, runner.bare_model.classification_loss
-    model.set_epoch = lambda epoch: setattr(model, 'factor', 1 + epoch)
-    model.classification_loss = lambda logits, target: plain(logits, target) * model.factor
+    depend_on_the_epoch(runner.bare_model)
     losses_of(runner)
     assert backend.graphs == 3
 
 
 def test_short_batches_and_predictions_stay_eager(backend):
     model = MODELS.build(Stage('configs/ce/resnet8_digitslt.py').cfg.model)
-    CompiledForward(model, COUNTED, labels=4).install()
+    CompiledForward(model, COUNTED, batch_size=4).install()
     labels, keys = torch.zeros(4, dtype=torch.int64), torch.arange(4)
     images = torch.randn(4, 3, 8, 8)
     model(images[:3], labels[:3], keys[:3], keys[:3], mode='loss')
@@ -165,9 +171,7 @@ def test_a_backward_pass_that_cannot_be_compiled_ends_no_run(tmp_path, capsys, b
 
 def test_a_step_compiled_too_often_is_named_and_not_called_compiled(tmp_path, capsys, backend):
     runner = runner_of(tmp_path, compile=COUNTED)
-    model, plain = runner.bare_model, runner.bare_model.classification_loss
-    model.set_epoch = lambda epoch: setattr(model, 'factor', 1 + epoch)
-    model.classification_loss = lambda logits, target: plain(logits, target) * model.factor
+    depend_on_the_epoch(runner.bare_model)
     with torch._dynamo.config.patch(recompile_limit=2):
         assert len(losses_of(runner)) == 12 and backend.graphs == 2
     assert capsys.readouterr().out.count('Python numbers that keep changing') == 1 and runner.route['compile'] is None
@@ -222,14 +226,14 @@ def test_steps_are_not_captured_while_gradients_add_up(wanted, expected, capsys)
 def test_unknown_options_are_refused():
     model = MODELS.build(Stage('configs/ce/resnet8_digitslt.py').cfg.model)
     with pytest.raises(UserError, match='does not take'):
-        CompiledForward(model, dict(mode='warp'), labels=4)
+        CompiledForward(model, dict(mode='warp'), batch_size=4)
 
 
 def test_the_way_it_is_computed_is_no_part_of_the_outcome():
     plain = Stage('configs/bkd/resnet8_digitslt.py')
     compiled = Stage('configs/bkd/resnet8_digitslt.py', overrides={'compile': True})
     assert compiled.config_hash == plain.config_hash and compiled.folder == plain.folder
-    assert compiled.prerequisites['teacher'].cfg.compile is True
+    assert compiled.prerequisites['teacher'][0].source.cfg.compile is True
 
 
 @pytest.mark.parametrize('method', ['ce', 'bkd'])
@@ -255,5 +259,5 @@ def test_the_runner_says_over_how_many_steps_gradients_add_up(tmp_path, capsys):
     stage.cfg.optim_wrapper.accumulative_counts = 2
     runner = build_runner(stage)
     runner._train_loop = runner.build_train_loop(runner._train_loop)
-    runner._maybe_compile('train_step')
+    runner.compile_step('train_step')
     assert runner.compiled.options == dict(mode='default') and 'without captured steps' in capsys.readouterr().out

@@ -2,21 +2,25 @@
 
 import contextlib
 import random
+import time
 from pathlib import Path
 
+import misfits
 import numpy as np
 import pytest
 import torch
 from hostile import HARMLESS, META_KINDS, PICKLE_KINDS, write
+from misfits import STRUCTURE
 
-from mmlt.apis.config import load_config
-from mmlt.apis.convert import read_weights
-from mmlt.apis.train import harmless, load_classifier
+from mmlt.config.load import load_config
 from mmlt.datasets import CIFAR100, ImageList
 from mmlt.datasets import archive as archives
 from mmlt.datasets.archive import load_batch
-from mmlt.engine.checkpoint import content_sha256, latest_checkpoint, load_checkpoint, plain, save_checkpoint
+from mmlt.engine.checkpoint import content_sha256, latest_checkpoint, load_checkpoint, save_checkpoint
+from mmlt.engine.finished import harmless, load_classifier
 from mmlt.errors import UserError
+from mmlt.models.weights import read_weights
+from mmlt.plain import plain
 from mmlt.registry import MODELS
 
 CASES = range(50)
@@ -211,3 +215,41 @@ def test_damaged_foreign_weights(case, tmp_path):
         assert str(path) in str(error)
     else:
         assert all(np.array_equal(found[name].numpy(), value) for name, value in arrays.items() if name in found)
+
+
+@pytest.mark.parametrize('kind', STRUCTURE)
+def test_a_checkpoint_of_another_structure(kind, tmp_path, checkpoint):
+    for epoch in (1, 2):
+        (tmp_path / f'epoch_{epoch}.pth').write_bytes(checkpoint)
+    change, words = STRUCTURE[kind]
+    content = load_checkpoint(tmp_path / 'epoch_2.pth')
+    content['meta']['outcome'] = dict(data=dict(num_images=20), train_cfg=dict(max_epochs=3))
+    content.update(optimizer={}, param_schedulers=[{}])
+    path = misfits.write(change, tmp_path / 'epoch_2.pth', content)
+    started = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        load_checkpoint(path)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+    assert 'use another one' in str(caught.value) or 'convert_weights.py' in str(caught.value)
+    assert len(str(caught.value)) < 500 and '\n' not in str(caught.value)
+    assert latest_checkpoint(tmp_path)[0].name == 'epoch_1.pth'
+    assert time.monotonic() - started < 20, 'a small file is read in no time'
+
+
+def test_a_compressed_checkpoint_is_not_unfolded(tmp_path, checkpoint):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_bytes(checkpoint)
+    misfits.compressed(path, load_checkpoint(path))
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(UserError, match='epoch_1.pth is compressed or claims more than it holds: use another one'):
+        load_checkpoint(path)
+
+
+def test_equal_tensors_that_share_their_memory_are_no_bomb(tmp_path, checkpoint):
+    path = tmp_path / 'epoch_1.pth'
+    path.write_bytes(checkpoint)
+    content = load_checkpoint(path)
+    tied = torch.ones(100)
+    save_checkpoint(path, {**content, 'state_dict': {f'layer{number}': tied for number in range(8)}})
+    assert torch.equal(load_checkpoint(path)['state_dict']['layer7'], tied)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mmlt.datasets import Digits
-from mmlt.engine.loader import EPOCH_KEYS, BatchLoader
-from mmlt.engine.loops import build_loader, is_due
+from mmlt.engine.loader import EPOCH_KEYS, BatchLoader, build_loader
+from mmlt.engine.loops import is_due
 
 
 def loader(batch_size: int, rank: int = 0, world_size: int = 1) -> BatchLoader:
@@ -23,7 +23,7 @@ def test_an_epoch_shows_every_image_once_with_its_own_label():
     images, labels = made.dataset.tensors()
     assert len(made) == len(batches) == -(-len(made.dataset) // 64)
     assert sorted(indices.tolist()) == list(range(len(made.dataset)))
-    assert torch.equal(torch.cat([batch.labels for batch in batches]), labels[indices])
+    assert torch.equal(torch.cat([batch.targets for batch in batches]), labels[indices])
     assert torch.equal(torch.cat([batch.images for batch in batches]), images[indices])
     assert torch.equal(torch.cat([batch.keys for batch in batches]), 2 * EPOCH_KEYS + torch.arange(len(indices)))
 

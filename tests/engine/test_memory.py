@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmlt.apis.stages import Stage, shared_dataset
-from mmlt.engine.loader import resident_tensors
-from mmlt.engine.loops import build_loader
+from mmlt.engine.loader import build_loader, resident_tensors
+from mmlt.engine.stages import Stage, shared_dataset
 from mmlt.registry import MODELS
 
 IMAGES = 12_000
@@ -54,7 +53,7 @@ def test_pixels_that_were_let_go_are_read_again(cifar):
 def student_and_teacher():
     stage = Stage('configs/bkd/resnet8_digitslt.py')
     student = MODELS.build(stage.cfg.model)
-    student.attach_teacher(MODELS.build(stage.prerequisites['teacher'].cfg.model))
+    student.attach('teacher', [MODELS.build(stage.prerequisites['teacher'][0].source.cfg.model)])
     student.set_class_counts(stage.loader.dataset.class_counts)
     return student.train()
 
@@ -81,25 +80,25 @@ def saved_by(function) -> list[torch.Size]:
 
 def test_a_teacher_costs_what_inference_costs():
     model = student_and_teacher()
-    images = torch.randn(4, 3, 8, 8)
-    before = {name: value.clone() for name, value in model.teacher.state_dict().items()}
+    images, (teacher,) = torch.randn(4, 3, 8, 8), model.teachers['teacher']
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
     with Operators() as taught:
-        outputs = model.teacher_outputs(images)
+        (outputs,) = model.teacher_outputs('teacher', images)
     with Operators() as inference, torch.no_grad():
-        model.teacher.outputs(images)
+        teacher.outputs(images)
     detached = [name for name in taught.names if name != 'detach']
     assert detached == [name for name in inference.names if name != 'detach'] and 'native_batch_norm' in str(detached)
-    assert not model.teacher.training and outputs.logits.grad_fn is None and outputs.features.grad_fn is None
-    for name, value in model.teacher.state_dict().items():
+    assert not teacher.training and outputs.logits.grad_fn is None and outputs.features.grad_fn is None
+    for name, value in teacher.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
 def test_a_teacher_keeps_no_activation():
     model = student_and_teacher()
     images, target = torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
-    assert saved_by(lambda: model.teacher_outputs(images.requires_grad_())) == []
+    assert saved_by(lambda: model.teacher_outputs('teacher', images.requires_grad_())) == []
     alone = saved_by(lambda: model.outputs(images))
     assert len(alone) > 20
-    both = saved_by(lambda: model.losses(images, target))
+    both = saved_by(lambda: model(images, target, mode='loss'))
     maps = [shape for shape in both if len(shape) == 4]
     assert maps == [shape for shape in alone if len(shape) == 4]  # the losses keep vectors only

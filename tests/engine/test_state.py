@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
 from mmlt.engine import state
+from mmlt.engine.stages import Stage
 from mmlt.engine.state import on_cpu, restore_own
 
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlt.apis.train import load_classifier, train
+from mmlt.apis.train import train
+from mmlt.batch import Batch
 from mmlt.datasets import Digits
-from mmlt.datasets.batch import Batch
 from mmlt.engine.checkpoint import load_checkpoint
+from mmlt.engine.finished import load_classifier
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
@@ -94,7 +95,7 @@ def test_as_experts_on_a_shared_trunk(project, monkeypatch, one_thread, name, wi
     images, labels = Digits('test').tensors()
     with torch.inference_mode():
         batch = model.data_preprocessor(Batch(images, labels, labels, labels))
-        predicted = model.expert_outputs(batch.images).logits.mean(1).argmax(1)
+        predicted = model.network(batch.images).logits.mean(1).argmax(1)
     accuracy = 100 * (predicted == labels).float().mean().item()
     assert record['last']['metrics']['accuracy/top1'] == pytest.approx(accuracy, abs=0.41)
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from mmlt.apis.config import load_config
-from mmlt.apis.custom_code import custom_code
+from mmlt.config.custom_code import custom_code
+from mmlt.config.load import load_config
 from mmlt.errors import UserError
 
 BASE = "_base_ = ['../mmlt/configs/ce/resnet8_digitslt.py']\n"

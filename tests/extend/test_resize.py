@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from mmlt.datasets import Digits
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 

@@ -6,11 +6,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torchvision.transforms import functional as picture
 
-from mmlt.apis.benchmark.rival_train import rival_network
-from mmlt.apis.stages import Stage
+from benchmarks.rival_train import rival_network
 from mmlt.apis.train import build_runner
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 from mmlt.engine.loader import EPOCH_KEYS
+from mmlt.engine.stages import Stage
 from mmlt.models.preprocessor import BatchPreprocessor
 
 EPOCHS, BATCH, PADDING, LR, DROP, DECAY = 3, 100, 2, 0.01, 2, 1e-2

@@ -1,75 +1,61 @@
 """Runs that are killed, and runs that are asked to stop, end up where the run that was left alone does."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
+from commands import ROOT
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
 CE, BKD = 'configs/ce/resnet8_digitslt.py', 'configs/bkd/resnet8_digitslt.py'
+# A pause after each step, so that a signal can be aimed: into the step, or into the pause.
 SLOW_LOOP = """
-import signal, sys, time
-sys.path.insert(0, {root!r})
+import time
 from mmlt.engine.loops import EpochTrainLoop
 whole = EpochTrainLoop.run_iter
 def slow(loop, batch):
     with open('steps', 'a') as file:
         file.write(f'{{loop.epoch}} {{loop.step + 1}}\\n')
     whole(loop, batch)
+    open('pauses', 'a').write('pause\\n')
     time.sleep({seconds})
 EpochTrainLoop.run_iter = slow
-import runpy
-runpy.run_path({root!r} + '/tools/train.py', run_name='__main__')
 """
 
 
-def test_a_short_campaign():
+def test_a_short_campaign(run):
     phases = ['student step', 'inside a checkpoint write', 'results', 'shared teacher', 'SIGTERM in the midst of an epoch']
-    script = [sys.executable, str(ROOT / 'tests/chaos.py'), '--trials', '11', '--seed', '1', '--phases', *phases]
-    done = subprocess.run(script, capture_output=True, text=True, env={**os.environ, 'OMP_NUM_THREADS': '1'}, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert '5 of 5 equal' in done.stdout and '143' in done.stdout and '-9' in done.stdout
+    campaign = run.start(ROOT / 'tests/chaos.py', '--trials', '11', '--seed', '1', '--phases', *phases)
+    code, out, err = campaign.done(timeout=900)
+    assert code == 0, out + err
+    assert '5 of 5 equal' in out and '143' in out and '-9' in out
 
 
-class SlowRun:
-    """tools/train.py with a pause after each step, so that a signal can be aimed."""
+@pytest.fixture
+def slow(run):
+    """Start `train.py` with a pause after each step."""
 
-    def __init__(self, folder: Path, *args: str, seconds: float = 0.3) -> None:
-        self.folder = folder
-        code = SLOW_LOOP.format(root=str(ROOT), seconds=seconds)
-        self.process = subprocess.Popen(
-            [sys.executable, '-c', code, *args],
-            cwd=folder,
-            env={**os.environ, 'OMP_NUM_THREADS': '1'},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    def start(*args: str, seconds: float = 0.3):
+        return run.start('train.py', *args, first=SLOW_LOOP.format(seconds=seconds))
 
-    def wait_for_step(self, count: int) -> None:
-        steps = self.folder / 'steps'
-        while not steps.exists() or len(steps.read_text().splitlines()) < count:
-            assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.01)
+    return start
 
-    def end(self) -> tuple[int, str, str]:
-        out, err = self.process.communicate(timeout=120)
-        return self.process.returncode, out, err
+
+def wait_for(process, file, count: int = 1) -> None:
+    """Return once a run has written so many lines."""
+    while not file.exists() or len(file.read_text().splitlines()) < count:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_finishes_the_step_and_saves_it(run, number, code):
+def test_a_signal_finishes_the_step_and_saves_it(run, slow, number, code):
     options = ['--work-dir', 'stopped', '--cfg-options', 'train_cfg.max_epochs=3']
-    slow = SlowRun(run.folder, CE, *options)
-    slow.wait_for_step(8)  # the second step of the second epoch
-    slow.process.send_signal(number)
-    returned, out, err = slow.end()
+    process = slow(CE, *options)
+    wait_for(process, run.folder / 'steps', 8)  # the second step of the second epoch
+    process.send_signal(number)
+    returned, out, err = process.done()
     assert returned == code and 'Traceback' not in err
     (saved,) = (run.folder / 'stopped').glob('epoch_*_step_*.pth')
     meta = torch.load(saved)['meta']
@@ -82,55 +68,48 @@ def test_a_signal_finishes_the_step_and_saves_it(run, number, code):
     assert stopped['sha256'] == whole['sha256']
 
 
-def test_a_second_signal_leaves_at_once(run):
-    slow = SlowRun(run.folder, CE, '--work-dir', 'stopped', seconds=20)
-    slow.wait_for_step(1)
-    time.sleep(3)  # the step is done, its pause of 20 seconds runs
+def test_a_second_signal_leaves_at_once(run, slow):
+    process = slow(CE, '--work-dir', 'stopped', seconds=20)
+    wait_for(process, run.folder / 'pauses')
     started = time.monotonic()
-    slow.process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    slow.process.send_signal(signal.SIGINT)
-    returned, _, err = slow.end()
+    process.send_signal(signal.SIGINT)
+    process.wait_for_line('once more leaves at once')
+    process.send_signal(signal.SIGINT)
+    returned, _, err = process.done()
     assert returned == 130 and time.monotonic() - started < 15 and 'Traceback' not in err
     assert not list((run.folder / 'stopped').glob('.*.tmp'))
 
 
-def test_a_sigterm_that_comes_twice_at_once_still_saves(run):
-    slow = SlowRun(run.folder, CE, '--work-dir', 'stopped', seconds=8)
-    slow.wait_for_step(1)
-    time.sleep(3)  # the step is done, its pause of 8 seconds runs
+def test_a_sigterm_that_comes_twice_at_once_still_saves(run, slow):
+    process = slow(CE, '--work-dir', 'stopped', seconds=4)
+    wait_for(process, run.folder / 'pauses')
     for _ in range(2):  # as from a scheduler, and from a parent that hands it on
-        slow.process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
-    returned, out, err = slow.end()
+    returned, out, err = process.done()
     assert returned == 143 and '--resume goes on from there' in out and 'Traceback' not in err
     assert len(list((run.folder / 'stopped').glob('epoch_*.pth'))) == 1
 
 
-def test_a_student_that_waits_for_its_teacher_leaves_on_ctrl_c(run):
-    slow = SlowRun(run.folder, BKD, seconds=5)
-    slow.wait_for_step(1)
+def test_a_student_that_waits_for_its_teacher_leaves_on_ctrl_c(run, slow):
+    busy = slow(BKD, seconds=5)
+    wait_for(busy, run.folder / 'steps')
     waiting = run.start('train.py', BKD, '--work-dir', 'other')
-    while 'waiting for another process' not in (line := waiting.stdout.readline()):
-        assert line, waiting.communicate()
+    waiting.wait_for_line('waiting for another process')
     waiting.send_signal(signal.SIGINT)
-    _, err = waiting.communicate(timeout=60)
-    assert waiting.returncode == 130 and 'Traceback' not in err
-    slow.process.kill()
-    slow.end()
+    code, _, err = waiting.done(timeout=60)
+    assert code == 130 and 'Traceback' not in err
+    assert busy.poll() is None
 
 
 def test_a_signal_in_the_teachers_last_evaluation_does_not_start_the_student(run):
-    code = SLOW_LOOP.format(root=str(ROOT), seconds=0).replace(
-        'import runpy\n',
-        'from mmlt.engine.loops import EvalLoop\nimport os\n'
-        'evaluate = EvalLoop.run\n'
+    first = (
+        'import os, signal\nfrom mmlt.engine.loops import EvalLoop\nevaluate = EvalLoop.run\n'
         'def run(loop):\n    os.kill(os.getpid(), signal.SIGTERM) if loop.runner.epoch == 60 else None\n'
         '    return evaluate(loop)\n'
-        'EvalLoop.run = run\nimport runpy\n',
+        'EvalLoop.run = run\n'
     )
-    done = subprocess.run([sys.executable, '-c', code, BKD], cwd=run.folder, capture_output=True, text=True, timeout=300,
-                          env={**os.environ, 'OMP_NUM_THREADS': '1'})  # fmt: skip
-    assert done.returncode == 143, done.stdout + done.stderr
+    code, out, err = run.start('train.py', BKD, first=first).done()
+    assert code == 143, out + err
     assert run.results('ce/resnet8_digitslt/seed0')['finished']
     assert not list(run.folder.glob('work_dirs/bkd/**/epoch_*.pth'))

@@ -69,7 +69,7 @@ def test_the_second_stage_goes_on_from_the_first(run):
     first.write_text(f"_base_ = ['{SIGMOID}']\n{short}")
     second.write_text(
         f"_base_ = ['{SIGMOID}']\n{short}"
-        "prerequisites = dict(detector=dict(config='first.py'))\n"
+        "prerequisites = dict(init=dict(config='first.py'))\n"
         "model = dict(trained='box_classifier', box_loss=dict(_delete_=True, type='BalancedSigmoidBoxLoss'))\n"
     )
     data = ['train_dataloader.dataset.seed=1', 'val_dataloader.dataset.seed=1']
@@ -77,7 +77,7 @@ def test_the_second_stage_goes_on_from_the_first(run):
     results = run.results('second@*/seed0')
     begun = load_checkpoint(next(run.folder.glob('work_dirs/first@*/seed0/epoch_1.pth')))
     ended = load_checkpoint(next(run.folder.glob('work_dirs/second@*/seed0/epoch_1.pth')))
-    assert results['prerequisites']['detector']['checkpoint_sha256'] and 'bbox/AP' in results['last']['metrics']
+    assert results['prerequisites']['init']['checkpoint_sha256'] and 'bbox/AP' in results['last']['metrics']
     changed = {
         name for name, value in ended['state_dict'].items() if not torch.equal(value, begun['state_dict'][name])
     }

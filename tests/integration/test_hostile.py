@@ -4,8 +4,10 @@ import contextlib
 import shutil
 from pathlib import Path
 
+import misfits
 import pytest
 from hostile import HARMLESS, META_KINDS, NOT_PLAIN, PICKLE_KINDS, write
+from misfits import MISFITS
 
 from mmlt.apis.train import train
 from mmlt.engine.checkpoint import load_checkpoint
@@ -99,3 +101,19 @@ def test_resume_goes_on_from_the_checkpoint_before_a_hostile_one(kind, honest, c
         assert load_checkpoint(newest)['sha256'] == load_checkpoint(honest / 'epoch_2.pth')['sha256']
     else:  # nothing reads what this run's checkpoint says about its model
         assert 'resumed after epoch 2 ' in out
+
+
+@pytest.mark.parametrize('kind', MISFITS)
+def test_resume_goes_on_from_the_checkpoint_before_one_that_does_not_fit(kind, honest, call, tmp_path):
+    folder = shutil.copytree(honest, tmp_path / 'run')
+    change, words = MISFITS[kind]
+    newest = misfits.write(change, folder / 'epoch_2.pth', load_checkpoint(folder / 'epoch_2.pth'))
+    code, out, err = call('train', CE, '--work-dir', folder, '--resume', '--cfg-options', *EPOCHS,
+                          'default_hooks.checkpoint.seconds=0')  # fmt: skip
+    assert code == 0 and 'Traceback' not in out + err, out + err
+    assert 'resumed after epoch 1 ' in out
+    skipped = next(line for line in (out + err).splitlines() if 'skipped: ' in line)
+    for word in ['epoch_2.pth does not fit this run', *words]:
+        assert word in skipped, skipped
+    assert newest.with_name('epoch_2.pth.damaged').exists()
+    assert load_checkpoint(newest)['sha256'] == load_checkpoint(honest / 'epoch_2.pth')['sha256']

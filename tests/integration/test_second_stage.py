@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmlt.apis.config import config_roots
 from mmlt.apis.test import test as evaluate
 from mmlt.apis.train import train
+from mmlt.config.find import config_roots
 
 pytestmark = pytest.mark.slow
 ROOT = config_roots()[0]

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from mmlt.errors import UserError
+from mmlt.models.terms import Outputs, step_of
 from mmlt.registry import MODELS
 
 COUNTS = [60, 20, 6, 2]
@@ -27,7 +28,7 @@ def pair():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.2, 0.2)
             module.running_var.uniform_(0.5, 2)
-    student.attach_teacher(teacher)
+    student.attach('teacher', [teacher])
     student.set_epoch(0)
     return student, teacher
 
@@ -94,11 +95,11 @@ def test_a_teacher_of_other_classes_or_counts_is_refused(pair):
         )
     )
     with pytest.raises(UserError, match='5 classes'):
-        student.attach_teacher(other)
+        student.attach('teacher', [other])
     counts = build('LongTailedClassifier')
     counts.set_class_counts([60, 20, 6, 3])
     with pytest.raises(UserError, match='other class counts'):
-        student.attach_teacher(counts)
+        student.attach('teacher', [counts])
 
 
 def test_without_a_teacher_training_says_so_and_prediction_works():
@@ -118,7 +119,7 @@ def test_before_the_start_epoch_bkd_is_plain_distillation(pair):
     images, target = torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
     losses = {}
     for name, model in (('deferred', deferred), ('plain', plain)):
-        model.attach_teacher(teacher)
+        model.attach('teacher', [teacher])
         for epoch in (159, 160):
             model.set_epoch(epoch)
             losses[name, epoch] = sum(model(images, target, mode='loss').values()).item()
@@ -129,17 +130,17 @@ def test_before_the_start_epoch_bkd_is_plain_distillation(pair):
 def test_heads_combine(pair):
     _, teacher = pair
     student = build(distill_heads=[dict(type='FeatureDistillHead', in_channels=64, weight=0.5)])
-    student.attach_teacher(teacher)
+    student.attach('teacher', [teacher])
     student.set_epoch(0)
     losses = student(torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 2, 3]), mode='loss')
     assert set(losses) == {'loss_cls', 'loss_bkd', 'loss_feature'}
 
 
 def test_feature_head_is_one_minus_cosine():
-    from mmlt.models.heads import Outputs
-
     head = MODELS.build(dict(type='FeatureDistillHead', in_channels=5))
     a, b = torch.randn(6, 5), torch.randn(6, 5)
-    loss = head(Outputs(a, None), Outputs(b, None), None, None)['loss_feature']
+    z = torch.zeros(6, 4)
+    step = step_of(Outputs(a, z), torch.zeros(6).long(), torch.tensor(COUNTS), dict(teacher=[Outputs(b, z)]))
+    loss = head(step)['loss_feature']
     expected = sum(1 - (x @ y) / (x.norm() * y.norm()) for x, y in zip(a, b, strict=True)) / 6
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)

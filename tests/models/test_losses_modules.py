@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from mmlt.datasets.batch import PARTNER_KEY
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.batch import Batch
+from mmlt.draw import Draw
+from mmlt.engine.loader import PARTNER_KEY
 from mmlt.errors import UserError
 from mmlt.models import losses as L
 from mmlt.models.losses.modules import BalancedSigmoidLoss, SeesawLoss
@@ -92,14 +93,14 @@ def test_a_classifier_keys_the_draws_of_its_loss(mixing):
         )
     ).eval()  # no batch statistics: only the draws could tell the steps apart
     model.set_class_counts([40, 12, 5, 1])
-    images, labels = torch.randn(8, 3, 8, 8), torch.tensor([0, 0, 1, 3] * 2)
-    keys = torch.arange(20, 28)
-    if mixing:
-        keys[4:] = keys[:4] + PARTNER_KEY
+    images, labels = torch.randn(2, 4, 3, 8, 8), torch.tensor([0, 0, 1, 3])
+    keys = torch.arange(20, 24)
 
     def step(offset: int = 0, seed: int = 5) -> float:
         model.data_preprocessor.seed = seed
-        return model(images, labels, keys=keys + offset, mode='loss')['loss_cls'].item()
+        partners = Batch(images[1], labels, None, keys + offset + PARTNER_KEY) if mixing else None
+        batch = Batch(images[0], labels, None, keys + offset, partners)
+        return model(*batch, mode='loss')['loss_cls'].item()
 
     first = step()
     others = {step(offset) for offset in (8, 2**32)} | {step(seed=6)}
@@ -110,9 +111,11 @@ def test_balanced_sigmoid_divides_the_counts_by_the_images(batch):
     loss = MODELS.build(dict(type='BalancedSigmoidLoss', num_images=50))
     assert isinstance(loss, BalancedSigmoidLoss)
     target = (torch.rand(6, 4, generator=torch.Generator().manual_seed(2)) < 0.3).long()
-    foreground, weights = target.any(dim=1), torch.tensor([1.0, 2.0, 0.5, 1.0])
-    expected = L.balanced_sigmoid_loss(batch[0], target, COUNTS / 50, foreground, weights)
-    torch.testing.assert_close(loss(batch[0], target, COUNTS, weights, foreground), expected)
+    weights = torch.tensor([1.0, 2.0, 0.5, 1.0])
+    expected = L.balanced_sigmoid_loss(batch[0], target, COUNTS / 50, None, weights)
+    torch.testing.assert_close(loss(batch[0], target, COUNTS, weights), expected)
+    with pytest.raises(ValueError, match='BalancedSigmoidLoss takes no sample_weights'):
+        loss(batch[0], target, COUNTS, weights, torch.ones(6))
 
 
 def test_seesaw_of_its_first_batch(batch):

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from mmlt.apis.config import config_roots
-from mmlt.apis.stages import Stage
 from mmlt.apis.train import build_runner
+from mmlt.config.find import config_roots
 from mmlt.engine.loops import EpochTrainLoop
+from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 from mmlt.models.momentum import FeatureQueue, MomentumEncoder
 from mmlt.models.projection import PooledFeatures
@@ -33,11 +33,11 @@ def build_paco(**options):
 
 def query_of(model):
     """Backbone and projector as the key network names them."""
-    return nn.Sequential(model.backbone, PooledFeatures(), model.projector).state_dict()
+    return nn.Sequential(model.backbone, PooledFeatures(), model.terms[0].projector).state_dict()
 
 
 def key_of(model):
-    return model.encoder_k.key.state_dict()
+    return model.terms[0].encoder_k.key.state_dict()
 
 
 def assert_equal(one, other):
@@ -70,9 +70,9 @@ def test_an_update_is_an_interpolation_of_weights_and_leaves_statistics_alone():
         for value in (value for module in query for value in module.state_dict().values()):
             value.add_(1)
     now = {name: value.double() for name, value in nn.Sequential(*query).state_dict().items()}
-    encoder.after_step(updated=False)
+    encoder.end_step(updated=False)
     assert all(torch.equal(value.double(), before[name]) for name, value in encoder.key.state_dict().items())
-    encoder.after_step(updated=True)
+    encoder.end_step(updated=True)
     for name, value in encoder.key.state_dict().items():
         kept = 'running' in name or 'num_batches' in name
         expected = before[name] if kept else 0.9 * before[name] + 0.1 * now[name]
@@ -81,12 +81,13 @@ def test_an_update_is_an_interpolation_of_weights_and_leaves_statistics_alone():
 
 def test_it_has_no_gradient_and_is_saved():
     model = build_paco()
-    model(torch.randn(8, 3, 8, 8), torch.arange(4), mode='loss')['loss_paco'].backward()
-    assert all(weight.grad is None and not weight.requires_grad for weight in model.encoder_k.parameters())
+    model(torch.randn(2, 4, 3, 8, 8), torch.arange(4), mode='loss')['loss_paco'].backward()
+    assert all(weight.grad is None and not weight.requires_grad for weight in model.terms[0].encoder_k.parameters())
     assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad)
-    assert len(list(model.encoder_k.parameters())) == len([*model.backbone.parameters(), *model.projector.parameters()])
+    term = model.terms[0]
+    assert len(list(term.encoder_k.parameters())) == len([*model.backbone.parameters(), *term.projector.parameters()])
     saved = model.state_dict()
-    assert sum(name.startswith('encoder_k.key.') for name in saved) == len(query_of(model))
+    assert sum(name.startswith('terms.0.encoder_k.key.') for name in saved) == len(query_of(model))
     other = build_paco()
     other.load_state_dict(saved)
     assert_equal(key_of(other), key_of(model))
@@ -106,9 +107,10 @@ def test_in_the_loop_it_follows_after_the_optimizer_alone(momentum, every, tmp_p
 
     def look(loop, batch):
         model = loop.runner.bare_model
-        query, key = ([w.detach().clone() for w in part.parameters()] for part in (model.backbone, model.encoder_k.key[0]))
+        encoder = model.terms[0].encoder_k.key[0]
+        query, key = ([w.detach().clone() for w in part.parameters()] for part in (model.backbone, encoder))
         whole(loop, batch)
-        new_query, new_key = (list(part.parameters()) for part in (model.backbone, model.encoder_k.key[0]))
+        new_query, new_key = (list(part.parameters()) for part in (model.backbone, encoder))
         moved = any(not torch.equal(a, b) for a, b in zip(query, new_query, strict=True))
         for old, new, followed in zip(key, new_key, new_query, strict=True):
             expected = momentum * old.double() + (1 - momentum) * followed.double() if moved else old.double()
@@ -123,7 +125,7 @@ def test_in_the_loop_it_follows_after_the_optimizer_alone(momentum, every, tmp_p
     runner.train()
     assert len(seen) == 6
     assert seen == [step % every == 0 for step in range(1, 7)]
-    assert runner.bare_model.queue.filled.all()  # every batch entered, also while gradients were added up
+    assert runner.bare_model.terms[0].queue.filled.all()  # every batch entered, also while gradients were added up
 
 
 # ------------------------------------------------------------------ queue
@@ -136,7 +138,7 @@ def test_a_queue_is_a_ring_that_forgets_the_oldest(sizes):
         number += size
         queue.hold(labels[:, None] * torch.tensor([1.0, -1.0]), labels)
         old = queue.labels.clone()
-        queue.after_step(updated=True)
+        queue.end_step()
         assert not torch.equal(queue.labels, old)
         remembered.extend(labels.tolist())
         assert sorted(queue.labels[queue.filled].tolist()) == sorted(remembered)
@@ -151,10 +153,10 @@ def test_a_batch_enters_once_after_the_step_and_without_its_graph():
     features = torch.ones(2, 3, 2, dtype=torch.bfloat16, requires_grad=True)
     queue.hold(2 * features, torch.tensor([1, 0]))
     assert not queue.filled.any()
-    queue.after_step(updated=False)
+    queue.end_step()
     assert queue.labels.tolist() == [1, 0, -1, -1]
     assert queue.features.dtype == torch.float32 and not queue.features.requires_grad
-    queue.after_step(updated=True)
+    queue.end_step()
     assert queue.labels.tolist() == [1, 0, -1, -1] and int(queue.pointer) == 2
 
 
@@ -162,7 +164,7 @@ def test_a_batch_larger_than_the_queue_and_a_queue_of_nothing_are_refused():
     queue = FeatureQueue(4, (2,))
     queue.hold(torch.zeros(5, 2), torch.zeros(5, dtype=torch.int64))
     with pytest.raises(UserError, match='a batch of 5 images does not fit a queue of 4: enlarge queue_size'):
-        queue.after_step(updated=True)
+        queue.end_step()
     with pytest.raises(UserError, match='size must be a whole number of at least 1'):
         FeatureQueue(0, (2,))
 
@@ -173,7 +175,7 @@ def test_a_loaded_queue_goes_on_where_it_was():
 
     def enter(queue, number):
         queue.hold(*batches[number])
-        queue.after_step(updated=True)
+        queue.end_step()
 
     enter(one, 0)
     enter(one, 1)

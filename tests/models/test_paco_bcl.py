@@ -25,14 +25,15 @@ def build(kind, **options):
     model = MODELS.build(dict(type=kind, backbone=backbone, head=head, projector=projector, **options))
     model.set_class_counts(COUNTS.tolist())
     model.double()
-    if hasattr(model, 'queue'):
-        model.queue.float()  # as it always is
+    if kind != 'BCLClassifier':
+        model.terms[0].queue.float()  # as it always is
     return model
 
 
 def views(number, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(number * 6, 3, 8, 8, dtype=torch.float64, generator=generator)
+    images = torch.randn(number, 6, 3, 8, 8, dtype=torch.float64, generator=generator)
+    return images if number > 1 else images[0]
 
 
 def feature(model, images):
@@ -59,13 +60,14 @@ def test_paco_compares_its_first_view_with_itself_the_keys_and_the_queue():
     past, past_labels = torch.empty(0, 6, dtype=torch.float64), torch.empty(0, dtype=torch.int64)
     for step in range(4):  # the queue fills up, and turns over
         other, images = copy.deepcopy(model), views(2, step)
-        first, second = images.chunk(2)
+        first, second = images
+        term, twin = model.terms[0], other.terms[0]
         anchors = feature(other, first)
         with torch.no_grad():
-            key = other.encoder_k.key
+            key = twin.encoder_k.key
             keys = project(key[2], key[0](second)[-1].mean(dim=(2, 3)))
         expected = parametric_contrastive_loss(
-            other.head(anchors), project(other.projector, anchors), TARGET, torch.cat([keys, past]),
+            other.head(anchors), project(twin.projector, anchors), TARGET, torch.cat([keys, past]),
             torch.cat([TARGET, past_labels]), COUNTS, 0.3, 0.2)  # fmt: skip
         model.zero_grad()
         losses = model(images, TARGET, mode='loss')
@@ -75,9 +77,9 @@ def test_paco_compares_its_first_view_with_itself_the_keys_and_the_queue():
         other.zero_grad()
         expected.backward()
         assert_equal_gradients(model, other)
-        model.after_step(updated=True)
+        model.end_step(updated=True)
         past, past_labels = torch.cat([past, keys.float().double()])[-16:], torch.cat([past_labels, TARGET])[-16:]
-        assert sorted(model.queue.labels[model.queue.filled].tolist()) == sorted(past_labels.tolist())
+        assert sorted(term.queue.labels[term.queue.filled].tolist()) == sorted(past_labels.tolist())
 
 
 def test_gpaco_has_one_network_and_both_views_are_anchors():
@@ -85,13 +87,14 @@ def test_gpaco_has_one_network_and_both_views_are_anchors():
     assert not any('encoder' in name for name in model.state_dict())
     images = views(2)
     model(images, TARGET, mode='loss')
-    model.after_step(updated=True)
-    past, labels = model.queue.features[:6].double().clone(), model.queue.labels[:6].clone()
+    model.end_step(updated=True)
+    queue = model.terms[0].queue
+    past, labels = queue.features[:6].double().clone(), queue.labels[:6].clone()
     assert labels.tolist() == TARGET.tolist()
-    torch.testing.assert_close(past.float(), project(model.projector, feature(model, images[6:])).detach().float())
+    torch.testing.assert_close(past.float(), project(model.terms[0].projector, feature(model, images[1])).detach().float())
     other, images = copy.deepcopy(model), views(2, 1)
-    both = [feature(other, view) for view in images.chunk(2)]
-    anchors = torch.cat([project(other.projector, one) for one in both])
+    both = [feature(other, view) for view in images]
+    anchors = torch.cat([project(other.terms[0].projector, one) for one in both])
     expected = parametric_contrastive_loss(
         other.head(torch.cat(both)), anchors, TARGET.repeat(2), past, labels, COUNTS, 0.3, 0.2
     )
@@ -106,9 +109,10 @@ def test_bcl_classifies_the_first_view_and_compares_the_others_with_prototypes()
     head = dict(type='CosineHead', in_channels=16, num_classes=4, scale=30.0)
     model = build('BCLClassifier', head=head, contrast_weight=0.35, temperature=0.1)
     other, images = copy.deepcopy(model), views(3)
-    features = feature(other, images)  # one pass: its statistics are those of all views
-    prototypes = project(other.prototype_projector, other.head.weight)
-    contrast = balanced_contrastive_loss(project(other.projector, features)[6:], TARGET.repeat(2), prototypes, 0.1)
+    features = feature(other, images.flatten(0, 1))  # one pass: its statistics are those of all views
+    term = other.terms[1]
+    prototypes = project(term.prototype_projector, other.head.weight)
+    contrast = balanced_contrastive_loss(project(term.projector, features)[6:], TARGET.repeat(2), prototypes, 0.1)
     logits = 30 * F.cosine_similarity(features[:6, None], other.head.weight[None], dim=2)
     expected = {'loss_cls': balanced_softmax_loss(logits, TARGET, COUNTS), 'loss_contrast': 0.35 * contrast}
     losses = model(images, TARGET, mode='loss')
@@ -118,7 +122,7 @@ def test_bcl_classifies_the_first_view_and_compares_the_others_with_prototypes()
     sum(losses.values()).backward()
     sum(expected.values()).backward()
     assert_equal_gradients(model, other)
-    assert all(weight.grad.abs().sum() > 0 for weight in model.prototype_projector.parameters())
+    assert all(weight.grad.abs().sum() > 0 for weight in model.terms[1].prototype_projector.parameters())
 
 
 @each_method
@@ -160,6 +164,9 @@ def test_under_bf16_the_losses_stay_float32_and_near(kind):
 def test_bcl_needs_a_head_with_weights():
     class Weightless(nn.Module):
         num_classes = 4
+
+        def __init__(self, in_channels):
+            super().__init__()
 
     MODELS.register_module(name='WeightlessHead', module=Weightless, force=True)
     with pytest.raises(UserError, match='Weightless has none'):

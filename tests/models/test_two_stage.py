@@ -57,7 +57,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 def test_crt_trains_a_new_head_on_the_unchanged_backbone(first):
     model = build('FrozenBackboneClassifier')
     fresh = model.head.weight.clone()
-    model.attach_backbone(first)
+    model.attach('backbone', [first])
     assert same(model.backbone, first.backbone) and torch.equal(model.head.weight, fresh)
     steps(model)
     assert same(model.backbone, first.backbone), 'batch statistics and weight decay included'
@@ -68,7 +68,7 @@ def test_crt_trains_a_new_head_on_the_unchanged_backbone(first):
 
 def test_the_first_stage_is_copied_not_shared(first):
     model = build('FrozenBackboneClassifier', reuse_head=True)
-    model.attach_backbone(first)
+    model.attach('backbone', [first])
     before = first.head.weight.clone()
     assert torch.equal(model.head.weight, before)
     steps(model)
@@ -77,7 +77,7 @@ def test_the_first_stage_is_copied_not_shared(first):
 
 def test_lws_learns_one_factor_a_class_and_nothing_else(first):
     model = build('LWSClassifier')
-    model.attach_backbone(first)
+    model.attach('backbone', [first])
     images = torch.randn(4, 3, 16, 16)
     logits = first.outputs(images).logits
     torch.testing.assert_close(model.eval().outputs(images).logits, logits)
@@ -90,7 +90,7 @@ def test_lws_learns_one_factor_a_class_and_nothing_else(first):
 
 def test_mislas_learns_head_and_factors_and_shifts_the_batch_statistics(first):
     model = build('LWSClassifier', freeze_head=False, shift_bn=True, loss=dict(type='LabelAwareSmoothingLoss'))
-    model.attach_backbone(first)
+    model.attach('backbone', [first])
     steps(model)
     moved = {name for name, value in model.backbone.state_dict().items()
              if not torch.equal(value, first.backbone.state_dict()[name])}  # fmt: skip
@@ -103,7 +103,7 @@ def test_mislas_learns_head_and_factors_and_shifts_the_batch_statistics(first):
 
 def test_the_checkpoint_stands_on_its_own(first):
     model = build('LWSClassifier')
-    model.attach_backbone(first)
+    model.attach('backbone', [first])
     steps(model)
     rebuilt = build('LWSClassifier', seed=9)
     rebuilt.load_state_dict(model.state_dict())
@@ -113,11 +113,11 @@ def test_the_checkpoint_stands_on_its_own(first):
 
 def test_another_backbone_is_refused(first):
     with pytest.raises(UserError, match='backbone'):
-        build('FrozenBackboneClassifier', backbone=dict(type='ResNetCIFAR', depth=14)).attach_backbone(first)
+        build('FrozenBackboneClassifier', backbone=dict(type='ResNetCIFAR', depth=14)).attach('backbone', [first])
 
 
 def test_another_head_is_refused_where_it_is_reused(first):
     cosine = dict(type='CosineHead', in_channels=64, num_classes=3)
-    build('FrozenBackboneClassifier', head=cosine).attach_backbone(first)
+    build('FrozenBackboneClassifier', head=cosine).attach('backbone', [first])
     with pytest.raises(UserError, match='head'):
-        build('LWSClassifier', head=cosine).attach_backbone(first)
+        build('LWSClassifier', head=cosine).attach('backbone', [first])

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from mmlt.apis.browse import browse
-from mmlt.apis.config import load_config
+from mmlt.config.load import load_config
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS, MODELS
 
@@ -35,7 +35,7 @@ def test_rows_go_from_head_to_tail_and_use_an_image_once_before_twice():
     sheet, batch = browse(CONFIG, rows=10, columns=6)
     assert sheet.names == list('0123456789')
     assert sheet.counts[0] == '124 images' and sheet.counts[9] == '2 images'
-    assert batch.labels.view(10, 6).unique(dim=1).flatten().tolist() == list(range(10))
+    assert batch.targets.view(10, 6).unique(dim=1).flatten().tolist() == list(range(10))
     assert [len(row.unique()) for row in batch.indices.view(10, 6)] == [6] * 7 + [5, 3, 2]
 
 
@@ -43,7 +43,7 @@ def test_test_images_are_as_they_are():
     sheet, batch = browse(CONFIG, rows=2, columns=3, mode='test')
     images, labels = DATASETS.build(dict(type='Digits', split='test')).tensors()
     assert torch.equal(sheet.tiles, images[batch.indices])
-    assert torch.equal(batch.labels, labels[batch.indices])
+    assert torch.equal(batch.targets, labels[batch.indices])
 
 
 @pytest.mark.parametrize('label', [None, 3])
@@ -66,7 +66,7 @@ def test_further_views_stand_below_the_first(label):
 
 def test_one_class_fills_the_sheet():
     _, batch = browse(CONFIG, rows=3, columns=5, label=9)
-    assert batch.labels.tolist() == [9] * 15
+    assert batch.targets.tolist() == [9] * 15
     with pytest.raises(UserError, match='0 to 9'):
         browse(CONFIG, label=10)
 

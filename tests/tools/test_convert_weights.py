@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from mmlt.apis.convert import convert, read_weights, rename, training_classes
+from mmlt.apis.convert import convert, rename, training_classes
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.errors import UserError
 from mmlt.models.backbones import ResNetCIFAR
+from mmlt.models.weights import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED_DATA = ROOT.parent / 'shared' / 'data'

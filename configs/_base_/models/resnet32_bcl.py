@@ -3,8 +3,8 @@
 model = dict(
     type='BCLClassifier',
     backbone=dict(type='ResNetCIFAR', depth=32),
-    head=dict(type='CosineHead', in_channels=64, scale=30.0),
-    projector=dict(in_channels=64, hidden=[512], out_channels=128, batch_norm=True),
+    head=dict(type='CosineHead', scale=30.0),
+    projector=dict(hidden=[512], out_channels=128, batch_norm=True),
     loss=dict(type='BalancedSoftmaxLoss'),
     contrast_weight=0.35,
     temperature=0.07,

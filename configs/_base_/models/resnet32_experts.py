@@ -5,6 +5,6 @@ model = dict(
     backbone=dict(
         type='MultiExpertBackbone', backbone=dict(type='ResNetCIFAR', depth=32), num_experts=3, shared_stages=1
     ),
-    head=dict(type='LinearHead', in_channels=64),
+    head=dict(type='LinearHead'),
     loss=dict(type='BalancedSoftmaxLoss'),
 )

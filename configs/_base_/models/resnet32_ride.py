@@ -9,5 +9,5 @@ model = dict(
         shared_stages=1,
         expert_width=0.75,
     ),
-    head=dict(type='CosineHead', in_channels=48, scale=30.0),
+    head=dict(type='CosineHead', scale=30.0),
 )

@@ -3,6 +3,6 @@
 model = dict(
     type='LongTailedClassifier',
     backbone=dict(type='ResNetCIFAR', depth=8),
-    head=dict(type='LinearHead', in_channels=64),
+    head=dict(type='LinearHead'),
     loss=dict(type='CrossEntropyLoss'),
 )

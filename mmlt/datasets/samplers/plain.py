@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmlt.datasets.samplers.base import Draws, Sampler
+from mmlt.datasets.samplers.base import Draws, LabelledDataset, Sampler
 from mmlt.registry import DATA_SAMPLERS
 
 
@@ -20,6 +20,27 @@ class ShuffleSampler(Sampler):
         total = len(self.labels)
         order = np.concatenate([draws.permutation(total) for _ in range(-(-self.num_samples // total))])
         return order[: self.num_samples]
+
+
+@DATA_SAMPLERS.register_module()
+class DefaultSampler(ShuffleSampler):
+    """MMEngine's name for `ShuffleSampler`, and with `shuffle=False` for `SequentialSampler`.
+
+    Args:
+        dataset: as `Sampler`.
+        shuffle: whether the order changes.
+        seed, num_samples: as `Sampler`.
+    """
+
+    def __init__(
+        self, dataset: LabelledDataset, shuffle: bool = True, seed: int | None = 0, num_samples: int | None = None
+    ) -> None:
+        super().__init__(dataset, seed, num_samples)
+        self.shuffle = shuffle
+
+    def draw(self, draws: Draws, epoch: int) -> np.ndarray:
+        """See `Sampler.draw`."""
+        return super().draw(draws, epoch) if self.shuffle else np.arange(self.num_samples) % len(self.labels)
 
 
 @DATA_SAMPLERS.register_module()

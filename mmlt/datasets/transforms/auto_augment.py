@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from mmlt.datasets.transforms.base import BatchTransform
-from mmlt.datasets.transforms.draw import Draw
 from mmlt.datasets.transforms.operations import FUNCTIONS, NAMES, OPERATIONS, apply_chain
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 
 

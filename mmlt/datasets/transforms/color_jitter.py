@@ -5,9 +5,9 @@ from torch import Tensor
 
 from mmlt.datasets.transforms import ops_point
 from mmlt.datasets.transforms.base import BatchTransform, check_probability
-from mmlt.datasets.transforms.draw import Draw
 from mmlt.datasets.transforms.operations import apply_chain
 from mmlt.datasets.transforms.ops_hue import hue as turn_hue
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 

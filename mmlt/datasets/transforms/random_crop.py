@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmlt.datasets.transforms.base import BatchTransform
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 

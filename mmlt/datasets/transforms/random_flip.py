@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from mmlt.datasets.transforms.base import BatchTransform, check_probability
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.draw import Draw
 from mmlt.registry import TRANSFORMS
 
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from mmlt.datasets.transforms.base import BatchTransform, check_probability
-from mmlt.datasets.transforms.draw import Draw
 from mmlt.datasets.transforms.ops_point import grey
+from mmlt.draw import Draw
 from mmlt.registry import TRANSFORMS
 
 

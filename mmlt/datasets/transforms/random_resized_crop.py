@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mmlt.datasets.transforms.base import BatchTransform
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 

@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from mmlt.datasets.transforms.base import BatchTransform
-from mmlt.datasets.transforms.draw import Draw
 from mmlt.datasets.transforms.ops_geometry import rotate
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 

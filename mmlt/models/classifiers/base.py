@@ -1,42 +1,58 @@
-"""The classifier every method starts from: a backbone, a head and a loss."""
+"""The classifier every method starts from: a network, what mixes its images, and the terms that it learns by."""
 
-import inspect
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.batch import Batch
+from mmlt.draw import Draw
 from mmlt.errors import UserError
-from mmlt.models.backbones.pooling import pool_features
-from mmlt.models.heads import Outputs
+from mmlt.models.backbones.multi_expert import MultiExpertBackbone
+from mmlt.models.backbones.pooling import feature_channels, pool_features
+from mmlt.models.heads import ExpertHeads
 from mmlt.models.losses.reweighting import ClassReweighting
-from mmlt.models.momentum import MomentumEncoder
+from mmlt.models.step import Outputs, Prior, Step
+from mmlt.models.terms import Classification, Term
+from mmlt.models.weights import load_agreeing, load_weights
 from mmlt.registry import MODELS
 
-# Where a loss stands among the transforms of the preprocessor, whose streams are numbered by their place in the list.
-LOSS_POSITION = 2**18
+# Where mixing stands among the streams of a draw; the preprocessor's transforms count from 0.
+MIXING_POSITION = 2**16
+DEFAULT_LOSS = dict(type='CrossEntropyLoss')
 
 
 @MODELS.register_module()
 class LongTailedClassifier(BaseModel):
-    """Backbone, optional neck, head; trained with one loss of `(logits, target, class_counts, class_weights)`.
+    """Backbone, optional neck, head; trained by a sum of terms, the first of which is the loss of the labels.
 
     Args:
-        backbone: config of any backbone of mmlt, mmpretrain or timm (`TIMMBackbone`).
-        head: config of a head with `num_classes`.
-        loss: config of the loss.
+        backbone: config of any backbone of mmlt, mmpretrain or timm (`TimmBackbone`); with a `MultiExpertBackbone` each
+            expert has a head, and the prediction is the mean of the experts' raw logits.
+        head: config of a head with `num_classes`; its `in_channels` are the backbone's unless it says so.
+        loss: config of the loss of the labels, cross entropy if none is given, or of a term that stands in its place.
         neck: config of a neck between the two; without one a feature map is averaged over its places.
         reweighting: keywords of `ClassReweighting` (`beta`, `start_epoch`): class weights for the loss, deferred if wanted.
-        data_preprocessor: config of the preprocessor.
+        mixing: config of a `Mixing`; `train_dataloader.partner_sampler` says where the partners come from.
+        terms: configs of further terms.
+        distill_heads: configs of further terms, as `terms`.
+        data_preprocessor: config of the preprocessor; a `num_classes` in it is the head's, unless that says its own.
 
     Attributes:
         class_counts: int64 buffer (K,): images a class in the training set, handed over before the run and kept in every
             checkpoint.
-        views: how many views of each image the method learns from.
+        terms: the terms, in the order in which they are computed.
+        expert_weights: (E,), the weights of the experts' logits in the prediction, where they were learnt at test time;
+            None for equal ones. They are in no checkpoint.
+
+    Raises:
+        UserError: parts that do not go together.
     """
 
-    views = 1
+    expert_weights: Tensor | None = None
+    settled: tuple[str, ...] = ()  # arguments that a method gives its base itself, so that no config may
 
     def __init__(
         self,
@@ -45,22 +61,49 @@ class LongTailedClassifier(BaseModel):
         loss: dict | None = None,
         neck: dict | None = None,
         reweighting: dict | None = None,
+        mixing: dict | None = None,
+        terms: Sequence[dict] = (),
+        distill_heads: Sequence[dict] = (),
         data_preprocessor: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor=MODELS.build(data_preprocessor) if data_preprocessor else None)
+        preprocessor = dict(data_preprocessor or {})
+        stated = preprocessor.pop('num_classes', None)
+        super().__init__(data_preprocessor=MODELS.build(preprocessor) if preprocessor else None)
+        self._classes_of_data = {} if stated is None else dict(num_classes=stated)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck else None
+        if neck and self.num_experts:
+            raise UserError('experts take no neck: leave out model.neck.')
+        self._channels: int | None = None
         self.head = self.build_head(head)
-        self.loss = MODELS.build(loss or dict(type='CrossEntropyLoss'))
-        self._loss_draws = 'draw' in inspect.signature(self.loss.forward).parameters
-        self._draw: Draw | None = None
-        self.reweighting = ClassReweighting(self.num_classes, **reweighting) if reweighting else None
         self.register_buffer('class_counts', torch.zeros(self.num_classes, dtype=torch.int64))
-        self._followers: list[nn.Module] | None = None
+        self.reweighting = ClassReweighting(self.num_classes, **reweighting) if reweighting else None
+        self.mixing = MODELS.build(mixing) if mixing else None
+        built = [MODELS.build(cfg) for cfg in (loss or DEFAULT_LOSS, *terms, *distill_heads)]
+        for place, term in enumerate(built[1:]):
+            if not isinstance(term, Term):
+                raise UserError(f'model.terms: {type(term).__name__}, at place {place}, is no Term (mmlt.models.terms.Term).')
+        self.terms = nn.ModuleList([built[0] if isinstance(built[0], Term) else Classification(built[0]), *built[1:]])
+        for term in reversed(self.terms):  # the last draws its weights first: from one seed the same ones as ever
+            term.bind(self)
+            if self.mixing is not None and term.unmixable:
+                raise UserError(
+                    f'{type(term).__name__} cannot be mixed: {term.unmixable}; leave out model.mixing.'
+                )
+        self._teachers: dict[str, list[tuple[LongTailedClassifier, Tensor | None]]] = {}  # not sub-modules
 
     def build_head(self, head: dict) -> nn.Module:
-        """The head of this config; the backbone is there already."""
-        return MODELS.build(head)
+        """The head of this config, or one for each expert; the backbone and the neck are there already."""
+        head = {**self._classes_of_data, **head}
+        if 'in_channels' not in head:
+            head = {**head, 'in_channels': self.feature_channels}
+        built = ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
+        if type(built).__module__.startswith('mmpretrain.'):
+            raise UserError(
+                f"model.head: mmpretrain's {type(built).__name__} computes its own loss: write head=dict(type='LinearHead') "
+                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
+            )
+        return built
 
     @property
     def num_classes(self) -> int:
@@ -68,11 +111,54 @@ class LongTailedClassifier(BaseModel):
         return self.head.num_classes
 
     @property
+    def num_experts(self) -> int:
+        """Number E of experts; 0 for a single network."""
+        return self.backbone.num_experts if isinstance(self.backbone, MultiExpertBackbone) else 0
+
+    @property
+    def feature_channels(self) -> int:
+        """Size C of the feature vector, of an expert's where there are some."""
+        if self._channels is None:
+            self._channels = feature_channels(self.backbone, self.neck)
+        return self._channels
+
+    @property
+    def views(self) -> int:
+        """How many views of each image the terms need."""
+        return max(term.views for term in self.terms)
+
+    @property
+    def roles(self) -> set[str]:
+        """The prerequisites that it takes: its terms' teachers, and `init`, the weights to begin with."""
+        return {'init'}.union(*(term.roles for term in self.terms))
+
+    @property
     def memory_format(self) -> torch.memory_format:
         """The layout of images and weights: the preprocessor's."""
         return getattr(self.data_preprocessor, 'memory_format', torch.contiguous_format)
 
-    def set_class_counts(self, class_counts: list[int]) -> None:
+    def need_experts(self, who: str) -> None:
+        """Refuse a single network.
+
+        Raises:
+            UserError: the backbone has no experts.
+        """
+        if not self.num_experts:
+            raise UserError(
+                f'{who} needs experts: set '
+                "model.backbone=dict(type='MultiExpertBackbone', backbone=dict(...), num_experts=3)."
+            )
+
+    def refuse_experts(self, who: str) -> None:
+        """Refuse a network of experts.
+
+        Raises:
+            UserError: the backbone has experts.
+        """
+        if self.num_experts:
+            raise UserError(f'{who} compares the features of one network, not of experts: choose another backbone.')
+
+    def set_class_counts(self, class_counts: Sequence[int]) -> None:
         """Take over the training set's counts.
 
         Raises:
@@ -87,117 +173,257 @@ class LongTailedClassifier(BaseModel):
         self.refresh_class_counts()
 
     def refresh_class_counts(self) -> None:
-        """Hand the buffer's counts on to every part that keeps weights of its own (after loading a checkpoint too)."""
-        for module in self.modules():
-            if isinstance(module, ClassReweighting):
-                module.set_class_counts(self.class_counts)
+        """Hand the buffer's counts on to the terms (after loading a checkpoint too)."""
+        if self.reweighting is not None:
+            self.reweighting.set_class_counts(self.class_counts)
+        for term in self.terms:
+            term.set_class_counts(self.class_counts)
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell every part with a schedule which epoch (from 0) begins."""
-        for module in self.modules():
-            if module is not self and hasattr(module, 'set_epoch'):
-                module.set_epoch(epoch)
+        """An epoch, counted from 0, begins."""
+        for part in (self.reweighting, self.mixing):
+            if part is not None:
+                part.set_epoch(epoch)
+        for term in self.terms:
+            term.begin_epoch(epoch)
 
-    def init_weights(self) -> None:
-        """Initialise the parts that ask for it; momentum encoders then begin as copies of their networks."""
-        super().init_weights()
-        for module in self.modules():
-            if isinstance(module, MomentumEncoder):
-                module.copy_query()
-
-    def after_step(self, updated: bool) -> None:
-        """Tell every part that follows the training, such as momentum encoders and queues, that a step is done.
+    def end_step(self, updated: bool) -> None:
+        """A step is done.
 
         Args:
             updated: whether the weights changed; not so while gradients are added up.
         """
-        if self._followers is None:
-            self._followers = [m for m in self.modules() if m is not self and hasattr(m, 'after_step')]
-        for module in self._followers:
-            module.after_step(updated)
+        for term in self.terms:
+            term.end_step(updated)
 
-    def check_batch(self, labels: Tensor, keys: Tensor) -> None:
-        """Refuse a training batch that the method cannot use; called outside a compiled step, so it may look at values.
+    def init_weights(self) -> None:
+        """Initialise the parts of the network that ask for it, once, then the terms."""
+        if not self.is_init:
+            super().init_weights()
+        for term in self.terms:
+            term.init_weights()
+
+    def begin_with_file(self, state: dict[str, Tensor], source: str | Path) -> tuple[list[str], list[str]]:
+        """Begin with those weights of a file that fit; the class counts are those of this run's training set.
 
         Args:
-            labels: int64 (B,).
-            keys: int64 (B,).
+            state: tensors by name; a distributed wrapper's `module.` before the names does not count.
+            source: the file, for messages.
+
+        Returns:
+            See `load_agreeing`.
+
+        Raises:
+            UserError: none fits.
         """
+        state = self.current_names({name.removeprefix('module.'): value for name, value in state.items()})
+        state.pop('class_counts', None)
+        taken, left = load_agreeing(self, state, source)
+        self.refresh_class_counts()
+        for place, term in enumerate(self.terms):
+            if not any(name.startswith(f'terms.{place}.') for name in taken):
+                term.init_weights()  # a momentum encoder follows from these weights
+        return taken, [line for line in left if not line.startswith('class_counts ')]
+
+    def current_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A checkpoint's weights by today's names: those of older checkpoints, whose terms had other places, are changed."""
+        names = {f'distill_heads.{place}.': f'terms.{place + 1}.' for place in range(len(self.terms) - 1)}
+        for place, term in enumerate(self.terms):
+            names.update({old: f'terms.{place}.{new}' for old, new in term.former_names.items()})
+        renamed = {}
+        for name, value in state.items():
+            old = next((old for old in names if name.startswith(old)), None)
+            renamed[name if old is None else names[old] + name.removeprefix(old)] = value
+        return renamed
+
+    def attach(self, role: str, models: Sequence['LongTailedClassifier'], classes: Sequence[Sequence[int] | None] = ()) -> None:
+        """Take over finished models: teachers, or the weights to begin with.
+
+        A teacher is no sub-module: it stays in eval mode, gets no gradient, is in no optimizer and in no checkpoint, and sees
+        the very images that the student sees.
+
+        Args:
+            role: of the prerequisite: one of `roles`.
+            models: the models.
+            classes: for each model this model's class behind each of its own; None, or nothing, for the same classes.
+
+        Raises:
+            UserError: a role that nothing takes, or a model of other classes.
+        """
+        if role not in self.roles:
+            raise UserError(
+                f'{type(self).__name__} takes no prerequisite called {role!r}, only {", ".join(sorted(self.roles))}: '
+                'correct the config.'
+            )
+        classes = list(classes) or [None] * len(models)
+        if role == 'init':
+            return self.begin_with(models)
+        self._teachers[role] = [self._frozen_teacher(*pair) for pair in zip(models, classes, strict=True)]
+
+    def begin_with(self, models: Sequence['LongTailedClassifier'], parts: Sequence[str] = ()) -> None:
+        """Begin with the weights of a finished model.
+
+        Args:
+            models: one model.
+            parts: names of the parts to take, such as `backbone`; none for the whole network.
+
+        Raises:
+            UserError: several models, or parts that differ.
+        """
+        if len(models) != 1:
+            raise UserError(f'{type(self).__name__} begins with the weights of one model, not of {len(models)}.')
+        if not self.is_init:  # the parts that initialise themselves must not do so afterwards
+            self.init_weights()
+        own = parts or [name for name in ('backbone', 'neck', 'head') if getattr(self, name) is not None]
+        for name in own:
+            part = getattr(models[0], name, None)
+            if part is None:
+                raise UserError(f'the first stage ({type(models[0]).__name__}) has no {name}, which this stage starts from.')
+            load_weights(getattr(self, name), part.state_dict(), f'the first stage: its {name}')
+
+    def _frozen_teacher(
+        self, teacher: 'LongTailedClassifier', classes: Sequence[int] | None
+    ) -> tuple['LongTailedClassifier', Tensor | None]:
+        device = self.class_counts.device
+        places = None if classes is None else torch.as_tensor(classes, device=device)
+        if len(range(self.num_classes) if classes is None else classes) != teacher.num_classes:
+            raise UserError(f'the teacher has {teacher.num_classes} classes and the student {self.num_classes}.')
+        here = self.class_counts if places is None else self.class_counts[places]
+        counts = teacher.class_counts.tolist()
+        if any(counts) and any(here.tolist()) and counts != here.tolist():
+            raise UserError('the teacher was trained on other class counts than the student: train one on this data.')
+        teacher.eval().requires_grad_(False)
+        return teacher.to(device, memory_format=self.memory_format), places
+
+    @property
+    def teachers(self) -> dict[str, list['LongTailedClassifier']]:
+        """The frozen teachers by role, those that are attached."""
+        return {role: [teacher for teacher, _ in attached] for role, attached in self._teachers.items()}
+
+    def _apply(self, fn, recurse: bool = True):  # noqa: ANN001, ANN202 - the signature is torch's
+        for attached in self._teachers.values():
+            for place, (teacher, classes) in enumerate(attached):
+                attached[place] = teacher._apply(fn), None if classes is None else fn(classes)
+        return super()._apply(fn, recurse)
+
+    def teacher_outputs(self, role: str, images: Tensor) -> list[Outputs]:
+        """Each teacher's features (B, C) and logits (B, K), without gradient.
+
+        Raises:
+            UserError: the student has no teacher.
+        """
+        if not self._teachers.get(role):
+            raise UserError(f'the student has no {role}: name one in the config (prerequisites.{role}).')
+        with torch.no_grad():
+            return [teacher.outputs(images)._replace(classes=classes) for teacher, classes in self._teachers[role]]
+
+    def network(self, images: Tensor) -> Outputs:
+        """What the network makes of normalised images (B, 3, H, W): features (B, C) and logits (B, K); of experts (B, E, C)
+        and (B, E, K)."""
+        maps = self.backbone(images)
+        features = maps if self.num_experts else pool_features(self.neck(maps) if self.neck else maps)
+        return Outputs(features, self.head(features), maps)
+
+    def combine(self, logits: Tensor) -> Tensor:
+        """The prediction (B, K) from the experts' raw logits (B, E, K): their mean, or a weighted one."""
+        if self.expert_weights is None:
+            return logits.mean(dim=1)
+        return (self.expert_weights[:, None] * logits).sum(dim=1)
+
+    def ensemble(self, outputs: Outputs) -> Outputs:
+        """The experts' mean feature (B, C) and their prediction (B, K); a single network's outputs as they are."""
+        if not self.num_experts:
+            return outputs
+        return outputs._replace(features=outputs.features.mean(dim=1), logits=self.combine(outputs.logits))
 
     def outputs(self, images: Tensor) -> Outputs:
-        """Features (B, C) and logits (B, K) of normalised images (B, 3, H, W)."""
-        features = self.backbone(images)
-        features = pool_features(self.neck(features) if self.neck else features)
-        return Outputs(features, self.head(features))
-
-    def classification_loss(self, logits: Tensor, target: Tensor, sample_weights: Tensor | None = None) -> Tensor:
-        """The loss of these logits (scalar), class-weighted where the config says so.
-
-        Args:
-            logits: (B, K).
-            target: int64 (B,).
-            sample_weights: (B,), how many times each sample counts in the mean; None for once each.
-        """
-        weights = self.reweighting.weights if self.reweighting else None
-        named = {} if sample_weights is None else dict(sample_weights=sample_weights)  # a loss need not know them
-        if self._loss_draws:
-            named['draw'] = self._draw
-        return self.loss(logits, target, self.class_counts, weights, **named)
-
-    def begin_step(self, keys: Tensor | None) -> None:
-        """Key the random numbers of the loss, if it has any, to the images of this step.
-
-        Args:
-            keys: identities of the draws, int64 (B,), one for each row of logits that the loss will see; None for none.
-        """
-        if self._loss_draws:
-            self._draw = None if keys is None else Draw(self.data_preprocessor.seed, keys).at(LOSS_POSITION)
+        """Features (B, C) and logits (B, K) of normalised images (B, 3, H, W), of experts those of their ensemble."""
+        return self.ensemble(self.network(images))
 
     def prediction(self, images: Tensor) -> dict[str, Tensor]:
-        """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32."""
-        return dict(logits=self.outputs(images).logits.float())
+        """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32, and `expert_logits` (B, E, K)."""
+        logits = self.network(images).logits.float()
+        return dict(logits=self.combine(logits), expert_logits=logits) if self.num_experts else dict(logits=logits)
 
-    def losses(self, images: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The training losses, a dict of scalars whose names contain `loss`; they are summed. Methods override this.
+    def step(self, batch: Batch) -> Step:
+        """What the terms learn from: this preprocessed batch, its images mixed where the model mixes.
 
-        Args:
-            images: (B, 3, H, W), or (V * B, 3, H, W) where the preprocessor gives V views: all images of one view
-                after all of the one before.
-            target: int64 (B,).
+        Raises:
+            UserError: another number of views than the terms need, or no partners to mix with.
         """
-        return {'loss_cls': self.classification_loss(self.outputs(images).logits, target)}
+        views = list(batch.images) if batch.images.dim() == 5 else [batch.images]
+        if len(views) != self.views:
+            raise UserError(
+                f'{type(self).__name__} learns from {self.views} view(s) of an image and the preprocessor gives '
+                f'{len(views)}: correct model.data_preprocessor.extra_views.'
+            )
+        kind = 'many' if batch.targets.dim() == 2 else 'one'
+        for term in self.terms:
+            if kind not in term.labels:
+                raise UserError(f'{type(term).__name__} takes {term.labels[0]} label(s) an image, the data have {kind}.')
+        draw = None if batch.keys is None else Draw(self.data_preprocessor.seed, batch.keys)
+        mixed = None
+        if self.mixing is not None:
+            views, mixed = self._mix(batch, views, draw)
+        prior = Prior(self.class_counts)
+        if self.reweighting is not None:
+            prior = Prior(self.class_counts, self.reweighting.weights, self.reweighting.active)
+        roles = {role: None for term in self.terms for role in term.roles}
+        teachers = {role: self.teacher_outputs(role, views[0]) for role in roles}
+        together = any(term.together for term in self.terms)
+        return Step(batch, views, self.network, self.ensemble, prior, teachers, mixed, draw, together)
+
+    def _mix(self, batch: Batch, views: list[Tensor], draw: Draw | None) -> tuple[list[Tensor], 'Mixed']:  # noqa: F821
+        """All views of an image are mixed alike, with the same view of its partner."""
+        if batch.partners is None or draw is None:
+            raise UserError(
+                f'{type(self.mixing).__name__} needs a partner for each image: set '
+                "train_dataloader.partner_sampler=dict(type='ShuffleSampler'), or ClassBalancedSampler for rare partners."
+            )
+        if batch.targets.dim() == 2:
+            raise UserError(f'{type(self.mixing).__name__} mixes images of one label each: leave out model.mixing.')
+        partners = list(batch.partners.images) if batch.images.dim() == 5 else [batch.partners.images]
+        mixed = [
+            self.mixing(own, batch.targets, other, batch.partners.targets, draw.at(MIXING_POSITION), self.class_counts)
+            for own, other in zip(views, partners, strict=True)
+        ]
+        return [one.images for one in mixed], mixed[0]
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
+        """The training losses of a step, a dict of scalars whose names contain `loss`; they are summed.
+
+        The second term that gives a name adds its place to it: nothing replaces another term's loss.
+        """
+        losses: dict[str, Tensor] = {}
+        for place, term in enumerate(self.terms):
+            for name, value in term(step).items():
+                losses[f'{name}_{place}' if name in losses else name] = value
+        return losses
 
     def forward(
         self,
         images: Tensor,
-        labels: Tensor | None = None,
+        targets: Tensor | None = None,
         indices: Tensor | None = None,
         keys: Tensor | None = None,
+        partners: Batch | None = None,
         mode: str = 'tensor',
     ) -> Tensor | dict[str, Tensor] | list[dict[str, Tensor]]:
         """MMEngine's three modes on a preprocessed `Batch`.
 
         Args:
-            images: normalised, float (B, C, H, W).
-            labels: int64 (B,).
+            images: normalised, float (B, C, H, W), or (V, B, C, H, W) of V views.
+            targets: int64 (B,), or float (B, K) with several labels an image.
             indices: place of each image in its data set, int64 (B,).
-            keys: identities of the draws, int64 (B,); for a loss with random numbers.
+            keys: identities of the draws, int64 (B,); for losses with random numbers and for mixing.
+            partners: a partner for each image, for mixing.
             mode: `tensor` gives logits (B, K); `loss` a dict of scalars; `predict` one record
                 `[dict(logits, target, indices)]` for the whole batch, logits in float32.
-
-        Raises:
-            UserError: the method learns from another number of views than the preprocessor gives.
         """
         if mode == 'loss':
-            if len(images) != self.views * len(labels):
-                raise UserError(
-                    f'{type(self).__name__} learns from {self.views} view(s) of an image and the preprocessor gives '
-                    f'{len(images) // len(labels)}: correct model.data_preprocessor.extra_views.'
-                )
-            self.begin_step(keys)
-            return self.losses(images, labels)
+            return self.losses(self.step(Batch(images, targets, indices, keys, partners)))
         if mode == 'tensor':
             return self.outputs(images).logits
         if mode == 'predict':
-            return [dict(**self.prediction(images), target=labels, indices=indices)]
+            return [dict(**self.prediction(images), target=targets, indices=indices)]
         raise ValueError(f'mode is tensor, loss or predict, not {mode!r}.')

@@ -1,14 +1,14 @@
 """Second stages: a classifier on top of a backbone that a first stage has trained."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmlt.engine.checkpoint import load_weights
-from mmlt.errors import UserError
 from mmlt.models.backbones.pooling import pool_features
 from mmlt.models.classifiers.base import LongTailedClassifier
-from mmlt.models.heads import Outputs
+from mmlt.models.step import Outputs
 from mmlt.registry import MODELS
 
 
@@ -22,24 +22,13 @@ class FrozenBackboneClassifier(LongTailedClassifier):
     Args:
         reuse_head: begin with the first stage's head instead of a new one.
         shift_bn: estimate the backbone's batch statistics anew while training, its weights staying as they are.
-        backbone, head, loss, neck, reweighting, data_preprocessor: as `LongTailedClassifier`; backbone and neck as in
-            the first stage.
+        **others: as `LongTailedClassifier`; backbone and neck as in the first stage.
 
     Source: Kang et al., Decoupling Representation and Classifier for Long-Tailed Recognition, ICLR 2020, section 4.1.
     """
 
-    def __init__(
-        self,
-        backbone: dict,
-        head: dict,
-        reuse_head: bool = False,
-        shift_bn: bool = False,
-        loss: dict | None = None,
-        neck: dict | None = None,
-        reweighting: dict | None = None,
-        data_preprocessor: dict | None = None,
-    ) -> None:
-        super().__init__(backbone, head, loss, neck, reweighting, data_preprocessor)
+    def __init__(self, reuse_head: bool = False, shift_bn: bool = False, **others) -> None:  # noqa: ANN003
+        super().__init__(**others)
         self.reuse_head = reuse_head
         self.shift_bn = shift_bn
         for part in self._frozen():
@@ -48,18 +37,16 @@ class FrozenBackboneClassifier(LongTailedClassifier):
     def _frozen(self) -> list[nn.Module]:
         return [part for part in (self.backbone, self.neck) if part is not None]
 
-    def attach_backbone(self, first: LongTailedClassifier) -> None:
-        """Take over the weights of a first stage, a copy of them.
+    @property
+    def roles(self) -> set[str]:
+        """`backbone`, the first stage, and those of its terms."""
+        return super().roles | {'backbone'}
 
-        Raises:
-            UserError: its backbone, neck or (where it is reused) head differs from this one's, or is missing.
-        """
-        names = ['backbone', *(['neck'] if self.neck else []), *(['head'] if self.reuse_head else [])]
-        for name in names:
-            part = getattr(first, name, None)
-            if part is None:
-                raise UserError(f'the first stage ({type(first).__name__}) has no {name}, which this stage starts from.')
-            load_weights(getattr(self, name), part.state_dict(), f'the first stage: its {name}')
+    def attach(self, role: str, models: Sequence[LongTailedClassifier], classes: Sequence = ()) -> None:
+        """See `LongTailedClassifier.attach`; as `backbone` the first stage hands over a copy of its weights."""
+        if role != 'backbone':
+            return super().attach(role, models, classes)
+        self.begin_with(models, ['backbone', *(['neck'] if self.neck else []), *(['head'] if self.reuse_head else [])])
 
     def train(self, mode: bool = True) -> 'FrozenBackboneClassifier':
         """Training mode for the head; the backbone stays in eval mode, but for its batch statistics if they shift."""
@@ -72,9 +59,10 @@ class FrozenBackboneClassifier(LongTailedClassifier):
                         module.train()
         return self
 
-    def outputs(self, images: Tensor) -> Outputs:
-        """Features (B, C), without gradient, and logits (B, K) of normalised images (B, 3, H, W)."""
+    def network(self, images: Tensor) -> Outputs:
+        """Features (B, C), without gradient, and logits (B, K) of normalised images (B, 3, H, W); see
+        `LongTailedClassifier.network`."""
         with torch.no_grad():
-            features = self.backbone(images)
-            features = pool_features(self.neck(features) if self.neck else features)
-        return Outputs(features, self.head(features))
+            maps = self.backbone(images)
+            features = maps if self.num_experts else pool_features(self.neck(maps) if self.neck else maps)
+        return Outputs(features, self.head(features), maps)

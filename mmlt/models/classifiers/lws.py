@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.models.classifiers.frozen_backbone import FrozenBackboneClassifier
-from mmlt.models.heads import Outputs
+from mmlt.models.step import Outputs
 from mmlt.registry import MODELS
 
 
@@ -17,9 +17,7 @@ class LWSClassifier(FrozenBackboneClassifier):
 
     Args:
         freeze_head: leave the head as the first stage made it.
-        shift_bn: see `FrozenBackboneClassifier`.
-        backbone, head, loss, neck, reweighting, data_preprocessor: as `LongTailedClassifier`; backbone, neck and head as
-            in the first stage.
+        **others: as `FrozenBackboneClassifier`, but for `reuse_head`; the head too as in the first stage.
 
     Attributes:
         scale: (K,) factor of each class, 1 at first.
@@ -28,23 +26,15 @@ class LWSClassifier(FrozenBackboneClassifier):
     Zhong et al., Improving Calibration for Long-Tailed Recognition, CVPR 2021, and its code.
     """
 
-    def __init__(
-        self,
-        backbone: dict,
-        head: dict,
-        freeze_head: bool = True,
-        shift_bn: bool = False,
-        loss: dict | None = None,
-        neck: dict | None = None,
-        reweighting: dict | None = None,
-        data_preprocessor: dict | None = None,
-    ) -> None:
-        super().__init__(backbone, head, True, shift_bn, loss, neck, reweighting, data_preprocessor)
+    settled = ('reuse_head',)
+
+    def __init__(self, freeze_head: bool = True, **others) -> None:  # noqa: ANN003
+        super().__init__(reuse_head=True, **others)
         self.scale = nn.Parameter(torch.ones(self.num_classes))
         if freeze_head:
             self.head.requires_grad_(False)
 
-    def outputs(self, images: Tensor) -> Outputs:
+    def network(self, images: Tensor) -> Outputs:
         """Features (B, C), without gradient, and scaled logits (B, K) of normalised images (B, 3, H, W)."""
-        features, logits = super().outputs(images)
-        return Outputs(features, self.scale * logits)
+        outputs = super().network(images)
+        return outputs._replace(logits=self.scale * outputs.logits)

@@ -6,16 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlt.models.losses.inputs import class_vector, widen
+from mmlt.models.losses.inputs import batch_mean, class_vector, widen
 
 
-def mutual_distillation_loss(logits: Tensor) -> Tensor:
+def mutual_distillation_loss(logits: Tensor, sample_weights: Tensor | None = None) -> Tensor:
     """Every expert learns from every other one: `1 / (E - 1) * sum over i != j of KL(p_j || p_i)`.
 
     Gradients flow into both sides, as in NCL's code. One expert alone has nobody to learn from: 0.
 
     Args:
         logits: (B, E, K) of E experts, any floating dtype; NCL adds the log prior to them first.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider: sum over the classes and pairs, mean over the batch.
@@ -28,7 +29,7 @@ def mutual_distillation_loss(logits: Tensor) -> Tensor:
     p = log_p.exp()
     # The pairs i = j add 0, so that all E * E pairs are the product of two sums.
     pairs = experts * (p * log_p).sum((1, 2)) - (p.sum(1) * log_p.sum(1)).sum(1)  # (B,)
-    return pairs.mean() / max(experts - 1, 1)
+    return batch_mean(pairs, None, None, sample_weights) / max(experts - 1, 1)
 
 
 def collaborative_distillation_loss(

@@ -68,6 +68,7 @@ def sade_loss(
     class_counts: Tensor,
     experts: Sequence[str] = SADE_EXPERTS,
     tau: float = 2.0,
+    sample_weights: Tensor | None = None,
 ) -> Tensor:
     """SADE: each expert is trained for another class distribution of the test set; the sum of their losses.
 
@@ -80,6 +81,7 @@ def sade_loss(
         class_counts: (C,) training images of each class.
         experts: what each of the E experts is trained for.
         tau: how far the `backward` expert leans to the tail.
+        sample_weights: (B,), how many times each sample counts in the mean; None for once each.
 
     Returns:
         Scalar, float32 or wider.
@@ -93,7 +95,10 @@ def sade_loss(
     log_reversed = (reversed_counts(counts) / counts.sum() + EPSILON).log()
     shifts = dict(forward=torch.zeros_like(counts), uniform=log_prior, backward=log_prior - tau * log_reversed)
     pairs = zip(expert_logits.unbind(1), experts, strict=True)
-    return torch.stack([cross_entropy_loss(logits + shifts[kind], target) for logits, kind in pairs]).sum()
+    losses = [
+        cross_entropy_loss(logits + shifts[kind], target, sample_weights=sample_weights) for logits, kind in pairs
+    ]
+    return torch.stack(losses).sum()
 
 
 def balpoe_loss(

@@ -32,9 +32,11 @@ def smallest_count(class_counts: Tensor) -> Tensor:
 
 
 def batch_mean(
-    losses: Tensor, target: Tensor, class_weights: Tensor | None, sample_weights: Tensor | None = None
+    losses: Tensor, target: Tensor | None, class_weights: Tensor | None, sample_weights: Tensor | None = None
 ) -> Tensor:
     """Mean of losses (B,); with class weights (C,) `sum(w_y * loss) / sum(w_y)`, as torch's weighted cross entropy.
+
+    The target (B,) is needed with class weights alone.
 
     Sample weights (B,) multiply those of the classes: a sample with the weight 2 counts as two samples.
     """

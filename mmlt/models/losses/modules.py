@@ -1,17 +1,12 @@
-"""The losses as parts a config names; each is called with `(logits, target, class_counts, class_weights=None)`.
+"""The losses as parts a config names; see `mmlt.models.losses.base.Loss` for how they are called, and the functions for what
+they compute."""
 
-Shapes are those of the functions: logits (B, C), target (B,) int64, class_counts (C,), class_weights (C,) or None; the
-result is a scalar. Only `BalancedSigmoidLoss` differs in its target. A loss that also takes `sample_weights` (B,), how many
-times each sample counts in the mean, can be used with a mixing (`MixingClassifier`). A loss with random numbers takes
-`draw`, the `Draw` of the batch's images, and uses no generator of its own: a resumed run and one with other ranks draw alike.
-"""
-
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmlt.arguments import number
-from mmlt.datasets.transforms.draw import Draw
+from mmlt.draw import Draw
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
+from mmlt.models.losses.base import Loss, MMPretrainLoss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.equalization import seql_loss
 from mmlt.models.losses.inputs import class_vector, widen
@@ -22,63 +17,44 @@ from mmlt.registry import MODELS
 
 
 @MODELS.register_module()
-class CrossEntropyLoss(nn.Module):
+class CrossEntropyLoss(Loss):
     """See `mmlt.models.losses.cross_entropy_loss`; `class_counts` plays no part."""
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch."""
-        return cross_entropy_loss(logits, target, class_weights, sample_weights)
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
+        """See `Loss.compute`."""
+        return cross_entropy_loss(logits, target, **weights)
 
 
 @MODELS.register_module()
-class FocalLoss(nn.Module):
+class FocalLoss(Loss):
     """See `mmlt.models.losses.focal_loss`; `class_counts` plays no part.
 
     Args:
         gamma: focusing exponent, at least 0.
     """
 
+    divides_by_weights = False
+
     def __init__(self, gamma: float = 1.0) -> None:
         super().__init__()
         self.gamma = number(self, 'gamma', gamma, least=0)
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch."""
-        return focal_loss(logits, target, self.gamma, class_weights, sample_weights)
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
+        """See `Loss.compute`."""
+        return focal_loss(logits, target, self.gamma, **weights)
 
 
 @MODELS.register_module()
-class BalancedSoftmaxLoss(nn.Module):
+class BalancedSoftmaxLoss(Loss):
     """See `mmlt.models.losses.balanced_softmax_loss`."""
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch."""
-        return balanced_softmax_loss(logits, target, class_counts, class_weights, sample_weights)
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
+        """See `Loss.compute`."""
+        return balanced_softmax_loss(logits, target, class_counts, **weights)
 
 
 @MODELS.register_module()
-class LogitAdjustedLoss(nn.Module):
+class LogitAdjustedLoss(Loss):
     """See `mmlt.models.losses.logit_adjusted_loss`.
 
     Args:
@@ -89,20 +65,13 @@ class LogitAdjustedLoss(nn.Module):
         super().__init__()
         self.tau = number(self, 'tau', tau, least=0)
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch."""
-        return logit_adjusted_loss(logits, target, class_counts, self.tau, class_weights, sample_weights)
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
+        """See `Loss.compute`."""
+        return logit_adjusted_loss(logits, target, class_counts, self.tau, **weights)
 
 
 @MODELS.register_module()
-class LDAMLoss(nn.Module):
+class LDAMLoss(Loss):
     """See `mmlt.models.losses.ldam_loss`; the logits must be plain cosines, the scale is applied here.
 
     Args:
@@ -115,22 +84,13 @@ class LDAMLoss(nn.Module):
         self.max_margin = number(self, 'max_margin', max_margin, least=0)
         self.scale = number(self, 'scale', scale, above=0)
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch."""
-        return ldam_loss(
-            logits, target, class_counts, self.max_margin, self.scale, class_weights, sample_weights
-        )
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
+        """See `Loss.compute`."""
+        return ldam_loss(logits, target, class_counts, self.max_margin, self.scale, **weights)
 
 
 @MODELS.register_module()
-class LabelAwareSmoothingLoss(nn.Module):
+class LabelAwareSmoothingLoss(Loss):
     """See `mmlt.models.losses.label_aware_smoothing_loss`; the defaults are MiSLAS's for CIFAR-100-LT, ratio 100.
 
     Args:
@@ -143,22 +103,13 @@ class LabelAwareSmoothingLoss(nn.Module):
         self.head = number(self, 'head', head, least=0, most=1)
         self.tail = number(self, 'tail', tail, least=0, most=1)
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch."""
-        return label_aware_smoothing_loss(
-            logits, target, class_counts, self.head, self.tail, class_weights, sample_weights
-        )
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
+        """See `Loss.compute`."""
+        return label_aware_smoothing_loss(logits, target, class_counts, self.head, self.tail, **weights)
 
 
 @MODELS.register_module()
-class VSLoss(nn.Module):
+class VSLoss(Loss):
     """See `mmlt.models.losses.vs_loss`.
 
     Args:
@@ -171,20 +122,13 @@ class VSLoss(nn.Module):
         self.gamma = number(self, 'gamma', gamma, least=0)
         self.tau = number(self, 'tau', tau, least=0)
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch."""
-        return vs_loss(logits, target, class_counts, self.gamma, self.tau, class_weights, sample_weights)
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
+        """See `Loss.compute`."""
+        return vs_loss(logits, target, class_counts, self.gamma, self.tau, **weights)
 
 
 @MODELS.register_module()
-class CDTLoss(nn.Module):
+class CDTLoss(Loss):
     """See `mmlt.models.losses.cdt_loss`.
 
     Args:
@@ -195,20 +139,13 @@ class CDTLoss(nn.Module):
         super().__init__()
         self.gamma = number(self, 'gamma', gamma, least=0)
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch."""
-        return cdt_loss(logits, target, class_counts, self.gamma, class_weights, sample_weights)
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
+        """See `Loss.compute`."""
+        return cdt_loss(logits, target, class_counts, self.gamma, **weights)
 
 
 @MODELS.register_module()
-class SEQLLoss(nn.Module):
+class SEQLLoss(Loss):
     """See `mmlt.models.losses.seql_loss`.
 
     Args:
@@ -216,21 +153,17 @@ class SEQLLoss(nn.Module):
         threshold: share of the training images below which a class is rare.
     """
 
+    draws = True
+
     def __init__(self, gamma: float = 0.9, threshold: float = 5e-3) -> None:
         super().__init__()
         self.gamma = number(self, 'gamma', gamma, least=0, most=1)
         self.threshold = number(self, 'threshold', threshold, least=0, most=1)
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-        draw: Draw | None = None,
+    def compute(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, draw: Draw | None = None, **weights: Tensor | None
     ) -> Tensor:
-        """Scalar loss of a batch; what is left out follows `draw`, which the classifier gives.
+        """See `Loss.compute`; what is left out follows `draw`.
 
         Raises:
             ValueError: no `draw`, or one of another number of images than the logits have.
@@ -241,39 +174,35 @@ class SEQLLoss(nn.Module):
                 f'SEQLLoss leaves classes out at random and needs the draw of the {len(logits)} images, got '
                 f'{"none" if uniform is None else len(uniform)}: call it through a classifier, or give draw=Draw(seed, keys).'
             )
-        return seql_loss(
-            logits, target, class_counts, uniform, self.gamma, self.threshold, class_weights, sample_weights
-        )
+        return seql_loss(logits, target, class_counts, uniform, self.gamma, self.threshold, **weights)
 
 
 @MODELS.register_module()
-class BalancedSigmoidLoss(nn.Module):
+class BalancedSigmoidLoss(Loss):
     """See `mmlt.models.losses.balanced_sigmoid_loss`; the target is multi-hot (B, C).
 
     Args:
         num_images: number of training images, by which the class counts are divided.
     """
 
+    weighs_samples = False
+    multi_label = True
+
     def __init__(self, num_images: int) -> None:
         super().__init__()
         self.num_images = number(self, 'num_images', num_images, least=1)
 
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        foreground: Tensor | None = None,
+    def compute(
+        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
     ) -> Tensor:
-        """Scalar loss of a batch; `foreground` (B,) bool marks the rows that the prior shifts, None for all."""
+        """See `Loss.compute`."""
         frequency = class_vector(class_counts, widen(logits)) / self.num_images
-        return balanced_sigmoid_loss(logits, target, frequency, foreground, class_weights)
+        return balanced_sigmoid_loss(logits, target, frequency, None, class_weights)
 
 
 @MODELS.register_module()
-class SeesawLoss(nn.Module):
-    """mmpretrain's Seesaw loss behind this module's interface, computed in float32 or wider.
+class SeesawLoss(MMPretrainLoss):
+    """mmpretrain's Seesaw loss, computed in float32 or wider.
 
     It counts the classes as it meets them (a buffer in the checkpoint, on each rank by itself) and waits for the device
     in every step, so it is slower than its neighbours. `class_counts` plays no part.
@@ -287,25 +216,5 @@ class SeesawLoss(nn.Module):
     """
 
     def __init__(self, num_classes: int, p: float = 0.8, q: float = 2.0) -> None:
-        super().__init__()
         p, q = number(self, 'p', p, least=0), number(self, 'q', q, least=0)
-        self.loss = MODELS.build(dict(type='mmpretrain.SeesawLoss', num_classes=num_classes, p=p, q=q))
-
-    def forward(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        sample_weights: Tensor | None = None,
-    ) -> Tensor:
-        """Scalar loss of a batch; with class weights the mean is torch's weighted one."""
-        logits = widen(logits)
-        if class_weights is None and sample_weights is None:
-            return self.loss(logits, target)
-        weights = torch.ones_like(logits[:, 0])
-        if class_weights is not None:
-            weights = class_vector(class_weights, logits, 'class_weights')[target]
-        if sample_weights is not None:
-            weights = weights * sample_weights.to(weights.dtype)
-        return self.loss(logits, target, weight=weights, avg_factor=weights.sum())
+        super().__init__(MODELS.build(dict(type='mmpretrain.SeesawLoss', num_classes=num_classes, p=p, q=q)))

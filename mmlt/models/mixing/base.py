@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.arguments import number
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.mixing.beta import BetaQuantiles
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 from mmlt.models.mixing.base import Mixed, Mixing
 from mmlt.registry import MODELS
 

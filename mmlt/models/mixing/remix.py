@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from mmlt.arguments import number
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 from mmlt.models.mixing.base import Mixed, Mixing
 from mmlt.models.mixing.mixup import blend
 from mmlt.registry import MODELS

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmlt.datasets.batch import PARTNER_KEY
+from mmlt.batch import Batch
 from mmlt.errors import UserError
 from mmlt.models import losses as L
 from mmlt.models.losses.experts import reversed_counts
@@ -183,12 +183,8 @@ class TestOneExpertIsTheSingleMethod:
 
     def test_balpoe_mixes_as_the_mixing_classifier(self):
         keys = torch.arange(5)
-        batch = (
-            torch.cat([IMAGES, IMAGES.flip(0)]),
-            torch.tensor(TARGET + TARGET[::-1]),
-            torch.arange(10),
-            torch.cat([keys, keys + PARTNER_KEY]),
-        )
+        partners = Batch(IMAGES.flip(0), torch.tensor(TARGET[::-1]), keys, keys)
+        batch = Batch(IMAGES, torch.tensor(TARGET), keys, keys, partners)
         mixing = dict(mixing=dict(type='Mixup', alpha=1.0))  # of a table in float32 otherwise
         single = build('MixingClassifier', 0, 'LinearHead', loss=dict(type='LogitAdjustedLoss', tau=2.0), **mixing)
         check_equal(build('BalPoEClassifier', 1, 'LinearHead', taus=[2.0], **mixing), single, batch)
@@ -199,7 +195,7 @@ class TestRIDE:
 
     def test_losses_by_hand(self):
         model = build('RIDEClassifier', 3, diversity=-0.3, eta=0.2, reweighting=dict(beta=0.9, start_epoch=1))
-        outputs = model.expert_outputs(IMAGES)
+        outputs = model.network(IMAGES)
         assert outputs.logits.abs().max() <= 30
         for epoch in (0, 1):
             model.set_epoch(epoch)
@@ -216,7 +212,7 @@ class TestRIDE:
                     row[y] -= 30 * margins[y]
                 losses = [-weights[y] * log_softmax(row)[y] for row, y in zip(rows, TARGET, strict=True)]
                 expected += math.fsum(losses) / math.fsum(weights[y] for y in TARGET)
-            losses = model.expert_losses(outputs, torch.tensor(TARGET))
+            losses = model(IMAGES, torch.tensor(TARGET), mode='loss')
             assert losses['loss_cls'].item() == pytest.approx(expected, rel=1e-6)
             diversity = -0.3 * slow_diversity(outputs.logits.tolist(), temperatures)
             assert losses['loss_diversity'].item() == pytest.approx(diversity, rel=1e-6)
@@ -224,7 +220,7 @@ class TestRIDE:
     def test_the_ensemble_learns_from_the_teachers_once(self):
         heads = [dict(type='LogitDistillHead', temperature=1.5)]
         student, teacher = build('RIDEDistillationClassifier', 3, distill_heads=heads), build('RIDEClassifier', 6)
-        student.attach_teacher(teacher)
+        student.attach('teacher', [teacher])
         plain = build('RIDEClassifier', 3)
         plain.load_state_dict(student.state_dict())
         for model in (student, plain):
@@ -233,7 +229,7 @@ class TestRIDE:
         losses = student(IMAGES, torch.tensor(TARGET), mode='loss')
         own = plain(IMAGES, torch.tensor(TARGET), mode='loss')
         assert {name: losses[name].item() for name in own} == pytest.approx({k: v.item() for k, v in own.items()})
-        z_s, z_t = (one.expert_outputs(IMAGES).logits.mean(1) / 1.5 for one in (student, teacher))
+        z_s, z_t = (one.network(IMAGES).logits.mean(1) / 1.5 for one in (student, teacher))
         total = 0.0
         for s, t in zip(z_s.tolist(), z_t.tolist(), strict=True):
             log_s, log_t = log_softmax(s), log_softmax(t)

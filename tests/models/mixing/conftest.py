@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 
 
 def make_pair(size: int = 64, side: int = 8, seed: int = 0) -> SimpleNamespace:

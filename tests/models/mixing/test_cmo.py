@@ -4,10 +4,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from mmlt.apis.config import load_config
-from mmlt.datasets.batch import PARTNER_KEY
-from mmlt.engine.loader import BatchLoader
-from mmlt.engine.loops import build_loader
+from mmlt.config.load import load_config
+from mmlt.engine.loader import PARTNER_KEY, BatchLoader, build_loader
 from mmlt.models.mixing import CMO
 
 PARTNER = load_config('configs/cmo/resnet8_digitslt.py').train_dataloader.partner_sampler.type
@@ -41,9 +39,8 @@ def test_foregrounds_are_drawn_with_each_image_weighed_by_its_class_and_backgrou
     for epoch in range(10):
         batches.set_position(epoch)
         for batch in batches:
-            own, partners = batch.labels.chunk(2)
-            labels.append(own)
-            foregrounds.append(partners)
+            labels.append(batch.targets)
+            foregrounds.append(batch.partners.targets)
     counts = torch.bincount(torch.cat(labels)).numpy()
     assert counts.tolist() == [3000, 600, 300, 100]
     sizes, own = np.array([300, 60, 30, 10]), Numbered().labels
@@ -57,8 +54,8 @@ def test_partners_depend_on_the_place_not_on_the_batch_size_or_the_rank():
     def pairs(batches: BatchLoader) -> dict[int, tuple[int, int]]:
         found = {}
         for batch in batches:
-            indices, partners = batch.indices.chunk(2)
-            keys, partner_keys = batch.keys.chunk(2)
+            indices, partners = batch.indices, batch.partners.indices
+            keys, partner_keys = batch.keys, batch.partners.keys
             assert torch.equal(keys + PARTNER_KEY, partner_keys)
             found.update(zip(keys.tolist(), zip(indices.tolist(), partners.tolist(), strict=True), strict=True))
         return found
@@ -79,7 +76,7 @@ def test_partners_depend_on_the_place_not_on_the_batch_size_or_the_rank():
 def test_partners_of_the_same_sampler_are_another_order():
     batches = loader(400, 'ShuffleSampler')
     (batch,) = list(batches)
-    indices, partners = batch.indices.chunk(2)
+    indices, partners = batch.indices, batch.partners.indices
     assert sorted(indices.tolist()) == sorted(partners.tolist())
     assert (indices == partners).sum() < 10
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mmlt.datasets.transforms import Draw
+from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.mixing import Mixup
 from mmlt.models.mixing.beta import BetaQuantiles

@@ -1,0 +1,7 @@
+"""SSD, stage 4: LWS on the hard head, ResNet-8, digits-LT, ratio 50; 5 epochs on stage 3: seconds on a CPU."""
+
+_base_ = ['../lws/resnet8_digitslt.py']
+
+prerequisites = dict(backbone=dict(config='resnet8_digitslt.py'))
+model = dict(type='SSDScalingClassifier')
+train_dataloader = dict(sampler=dict(samples_per_class=2))

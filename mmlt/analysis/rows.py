@@ -1,0 +1,168 @@
+"""Runs sorted into the tables and lines that they stand in: one table a recipe, seeds taken together."""
+
+import json
+import posixpath
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from mmlt.analysis.methods import epochs_of
+
+ABSENT = '-'
+GROUPS = ('many', 'medium', 'few')
+Record = Mapping[str, Any]
+
+
+class Recipe(NamedTuple):
+    """What two runs must share to stand in one table: data, epochs, how groups are cut, how best is chosen."""
+
+    dataset: str
+    profile: str | None
+    imbalance_ratio: float | None
+    protocol: str | None
+    num_images: int
+    indices_sha256: str | None
+    content_sha256: str | None
+    epochs: int | None
+    convention: str | None
+    group_sizes: tuple[int, int, int]
+    selected_on: str | None
+    selected_by: str | None
+
+    @classmethod
+    def of(cls, record: Record) -> 'Recipe':
+        """The recipe of a run, from its results; one that goes on from a stored run stands beside that run."""
+        data, groups, first = record['data'], record['shot_groups'], record
+        while first.get('first'):
+            first = first['first']
+        chosen = record['best'] if record['best']['selected_on'] else first['best']
+        return cls(
+            *(data[key] for key in cls._fields[:7]),
+            epochs=epochs_of(first),
+            convention=groups.get('convention'),
+            group_sizes=tuple(groups.get(name, 0) for name in GROUPS),
+            selected_on=chosen['selected_on'],
+            selected_by=chosen.get('selected_by', 'accuracy/top1') if chosen['selected_on'] else None,
+        )
+
+    @property
+    def title(self) -> str:
+        """The data and the epochs in words."""
+        parts = [self.dataset]
+        if self.profile:
+            parts.append(f'{self.profile} profile')
+        if self.imbalance_ratio is not None:
+            parts.append(f'imbalance ratio {self.imbalance_ratio:g}')
+        if self.protocol:
+            parts.append(f'protocol {self.protocol}')
+        parts.append(f'{self.num_images:,} training images')
+        if self.indices_sha256:
+            parts.append(f'subset {self.indices_sha256[:8]}')
+        return ', '.join(parts + ([f'{self.epochs} epochs'] if self.epochs is not None else []))
+
+    @property
+    def groups(self) -> str:
+        """The shot groups in words."""
+        if self.convention is None:
+            return 'no shot groups'
+        sizes = ', '.join(f'{size} {name}' for name, size in zip(GROUPS, self.group_sizes, strict=True))
+        return f'shot groups ({self.convention}): {sizes} classes'
+
+    @property
+    def best(self) -> tuple[str, str, int] | None:
+        """Heading, metric and digits of the best epoch's column; None where none was chosen."""
+        if self.selected_by is None:
+            return None
+        name = 'top-1' if self.selected_by == 'accuracy/top1' else self.selected_by
+        return f'best {name}', self.selected_by, 2 if self.selected_by.startswith('accuracy/') else 4
+
+    @property
+    def columns(self) -> list[tuple[str, str, int]]:
+        """Heading, metric and digits of each column of figures; a group with no class has none."""
+        sizes = zip(GROUPS, self.group_sizes, strict=True)
+        return [
+            ('top-1', 'accuracy/top1', 2),
+            *((f'{name} ({size})', f'accuracy/{name}', 2) for name, size in sizes if size),
+            ('mean class', 'accuracy/mean_class', 2),
+            ('ECE', 'calibration/ece', 4),
+        ]
+
+
+class Row(NamedTuple):
+    """The runs of one line: the same config, overrides, precision, device and torch, one for each seed."""
+
+    config: str
+    records: list[Record]
+
+    @property
+    def label(self) -> str:
+        """The config, with its overrides if any."""
+        overrides = self.records[0]['overrides']
+        return self.config + ''.join(f' {name}={overrides[name]}' for name in sorted(overrides))
+
+    @property
+    def device(self) -> str:
+        """What one run used: the device, and how many if several."""
+        ranks = self.records[0].get('world_size', 1)
+        return self.records[0]['device'] if ranks == 1 else f'{ranks} x {self.records[0]["device"]}'
+
+    def seeds(self, folder: str | None = None) -> str:
+        """Number of runs and their seeds, each linked to its stored result as seen from `folder`."""
+        seeds = []
+        for record in self.records:
+            path = record.get('stored_at') if folder is not None else None
+            seeds.append(f'[{record["seed"]}]({posixpath.relpath(path, folder)})' if path else str(record['seed']))
+        return f'{len(self.records)} ({", ".join(seeds)})'
+
+    def figure(self, key: str, digits: int, which: str = 'last') -> str:
+        """Mean, and sample deviation of two runs or more, of a metric of the `last` or `best` epoch."""
+        values = [record[which]['metrics'].get(key) for record in self.records]
+        if None in values:
+            return ABSENT
+        mean = f'{statistics.fmean(values):.{digits}f}'
+        return mean if len(values) == 1 else f'{mean} ± {statistics.stdev(values):.{digits}f}'
+
+    @property
+    def duration(self) -> str:
+        """Mean wall-clock time of a run."""
+        seconds = [record['wall_seconds'] for record in self.records]
+        return ABSENT if None in seconds else format_duration(statistics.fmean(seconds))
+
+
+def rows_by_recipe(records: Iterable[Record]) -> dict[Recipe, list[Row]]:
+    """Sort runs into tables and lines, in an order that does not depend on the order given.
+
+    Runs of one config that share a seed are no sample over seeds: each gets a line of its own.
+    """
+    lines: dict[Recipe, dict[tuple, list[Record]]] = {}
+    for record in records:
+        key = (
+            record['config'],
+            json.dumps(record['overrides'], sort_keys=True),
+            json.dumps(record.get('adjustment'), sort_keys=True),
+            bool(record.get('aggregation')),  # whose weights differ from seed to seed
+            record['precision'],
+            record['device'],
+            record.get('world_size', 1),
+            record['versions'].get('torch', ABSENT),
+        )
+        lines.setdefault(Recipe.of(record), {}).setdefault(key, []).append(record)
+    tables: dict[Recipe, list[Row]] = {}
+    for recipe in sorted(lines, key=lambda recipe: [(value is None, value or 0) for value in recipe]):
+        tables[recipe] = []
+        for key in sorted(lines[recipe]):
+            runs = sorted(lines[recipe][key], key=lambda record: (record['seed'] is None, record['seed'] or 0))
+            distinct = len({record['seed'] for record in runs}) == len(runs)
+            tables[recipe] += [Row(key[0], runs)] if distinct else [Row(key[0], [run]) for run in runs]
+    return tables
+
+
+def format_duration(seconds: float) -> str:
+    """A time in words: `42 s`, `12 min 05 s`, `3 h 02 min`."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f'{seconds} s'
+    if seconds < 3600:
+        return f'{seconds // 60} min {seconds % 60:02d} s'
+    minutes = round(seconds / 60)
+    return f'{minutes // 60} h {minutes % 60:02d} min'

@@ -1,0 +1,1 @@
+"""A config from its file to a checked, hashed dict."""

@@ -1,0 +1,311 @@
+"""Prepared runs: a config, its data, its prerequisites, the hash of what it will give, the folder it lives in."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+
+from mmlt.config.check import arguments_of, check_parts
+from mmlt.config.find import config_name, find_beside, find_config
+from mmlt.config.load import load_config
+from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
+from mmlt.config.values import check_complete
+from mmlt.datasets.mmpretrain_dataset import build_dataset
+from mmlt.engine.building import building, initial_weights
+from mmlt.engine.checkpoint import latest_checkpoint
+from mmlt.engine.device import resolve_precision
+from mmlt.engine.loader import BatchLoader, build_loader
+from mmlt.errors import UserError, changed
+from mmlt.files import sha256_of
+from mmlt.models.backbones.pooling import feature_channels
+from mmlt.plain import plain
+from mmlt.registry import MODELS
+from mmlt.schema import problem, read_json
+
+# What a record must have to be looked at as that of a finished run.
+FINISHED = {
+    'finished': (bool,),
+    'config_hash': (str,),
+    'evaluated_epochs': [(int,)],
+    'checkpoint': {'file': (re.compile(r'epoch_\d+\.pth'),), 'sha256': (str,)},
+}
+_built: dict[str, Any] = {}
+
+
+def check_seeds(seeds: list[int]) -> None:
+    """Refuse seeds that are none, or that stand there twice, before anything is trained.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    for seed in seeds:
+        if not 0 <= seed < 2**63:
+            raise UserError(f'the seed must be at least 0 and below 2^63, not {seed}.')
+        if seeds.count(seed) > 1:
+            raise UserError(f'seed {seed} is named {seeds.count(seed)} times: give each seed once.')
+
+
+def shared_dataset(cfg: dict) -> Any:
+    """Build a data set once a process, so that teacher and student read it once."""
+    key = json.dumps([str(Path.cwd()), cfg], sort_keys=True, default=str)  # a path in it may be relative
+    if key not in _built:
+        _built[key] = build_dataset(cfg)
+    return _built[key]
+
+
+def forget_changeable() -> None:
+    """Forget the data sets read from files: a notebook may train again after its images have changed."""
+    for key, dataset in list(_built.items()):
+        if not (getattr(dataset, 'resident', False) and dataset.metainfo.get('verified')):
+            del _built[key]
+
+
+@dataclass
+class Need:
+    """A finished run, or one to be trained first, that a run builds on.
+
+    Args:
+        source: the run, or a checkpoint.
+        classes: names of the run's classes, or their places, in the order of the needed model's own; None where both have
+            the same, or the names tell.
+        parts: names of the parts whose weights are taken (`init` alone); none for all.
+    """
+
+    source: 'Stage | Path'
+    classes: list | None = None
+    parts: list[str] = field(default_factory=list)
+
+    @cached_property
+    def identity(self) -> str | dict:
+        """What it is, as plain data: the hash of its outcome or of the file; a dict where more than that decides.
+
+        Raises:
+            UserError: the file is not there.
+        """
+        if isinstance(self.source, Stage):
+            own = self.source.config_hash
+        elif self.source.is_file():
+            own = sha256_of(self.source)
+        else:
+            raise UserError(f'the config names the checkpoint {self.source}, which is not there: correct its prerequisites.')
+        more = {name: value for name, value in dict(classes=self.classes, parts=self.parts).items() if value}
+        return dict(run=own, **more) if more else own
+
+
+def one_or_all(values: list, several: bool) -> Any:
+    """The list where the config gives one, else its only value."""
+    return values if several else values[0]
+
+
+@dataclass
+class Stage:
+    """One training run, resolved: nothing is trained by making it.
+
+    Args:
+        config: path of the config.
+        seed: the training seed; prerequisites are trained with it too.
+        overrides: config overrides; those of the data and `compile` hold for the prerequisites.
+        precision: instead of the config's, for the prerequisites too.
+        work_root: folder below which runs lie.
+        work_dir: folder of this run alone.
+        needed_by: configs that need this one, the outermost first.
+    """
+
+    config: str | Path
+    seed: int = 0
+    overrides: dict[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+    work_root: Path = Path('work_dirs')
+    work_dir: Path | None = None
+    needed_by: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_seeds([self.seed])
+        if not self.needed_by:
+            forget_changeable()
+        self.path = find_config(self.config)
+        if self.path in self.needed_by:
+            raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
+        self.name = config_name(self.path)
+        self.cfg: Config = load_config(self.path, self.overrides)
+        check_complete(self.cfg, self.path)
+        check_parts(dict(self.cfg.items()))
+        if (begins := self.cfg.get('load_from')) and not Path(begins).is_file():
+            raise UserError(
+                f'load_from names {begins}, and there is no such file: '
+                + ('download it, and name the file.' if '://' in begins else 'correct the path.')
+            )
+        self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
+        named = self.cfg.get('prerequisites') or {}
+        self.several = {role for role, needed in named.items() if isinstance(needed, (list, tuple))}
+        common = dict(overrides=handed_on(self.overrides), precision=self.precision, work_root=self.work_root)
+        self.prerequisites = needs_of(named, self.path, self.seed, needed_by=(*self.needed_by, self.path), **common)
+        complete_model(self.cfg)
+
+    @property
+    def needs(self) -> list[Need]:
+        """All prerequisites, whatever their role."""
+        return [need for needs in self.prerequisites.values() for need in needs]
+
+    @cached_property
+    def loader(self) -> BatchLoader:
+        """The training loader."""
+        cfg = dict(self.cfg.train_dataloader)
+        with building('train_dataloader'):
+            cfg['dataset'] = shared_dataset(cfg['dataset'])
+            return build_loader(cfg, self.draw_seed, training=True)
+
+    @cached_property
+    def val_loader(self) -> BatchLoader:
+        """The loader of the evaluation while training."""
+        cfg = dict(self.cfg.val_dataloader)
+        with building('val_dataloader'):
+            cfg['dataset'] = shared_dataset(cfg['dataset'])
+            return build_loader(cfg)
+
+    @property
+    def depth(self) -> int:
+        """0 for a run without prerequisites, 1 for a student of such a run, and so on."""
+        return max((need.source.depth + 1 for need in self.needs if isinstance(need.source, Stage)), default=0)
+
+    @property
+    def draw_seed(self) -> int:
+        """Seed of weights, order and augmentation: a student does not repeat its teacher's draws."""
+        depth = self.depth or (1 if self.prerequisites else 0)
+        return int(np.random.SeedSequence((self.seed, depth)).generate_state(1)[0])
+
+    @cached_property
+    def outcome(self) -> dict:
+        """What decides the run's result, as plain data."""
+        needs = {
+            role: one_or_all([need.identity for need in needs], role in self.several)
+            for role, needs in self.prerequisites.items()
+        }
+        files = [*initial_weights(self.cfg.model), *([self.cfg.load_from] if self.cfg.get('load_from') else [])]
+        data, tested_on = self.loader.dataset, self.val_loader.dataset
+        # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
+        return outcome_of(
+            self.cfg,
+            data.fingerprint(),
+            self.seed,
+            get_world_size(),
+            needs,
+            reading=None if data.resident else self.cfg.train_dataloader.dataset,
+            weights=[sha256_of(path) for path in files if Path(path).is_file()],
+            test_fingerprint=None if tested_on.metainfo.get('verified') else tested_on.fingerprint(),
+        )
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of `outcome`."""
+        return hash_of(self.outcome)
+
+    @property
+    def folder(self) -> Path:
+        """`work_dirs/<path below configs>[@<hash of the overrides>]/seed<k>`."""
+        if self.work_dir:
+            return self.work_dir
+        relevant = dict(self.overrides)
+        if self.precision and self.precision != self.cfg_precision():
+            relevant['precision'] = self.precision
+        mark = overrides_hash(relevant)
+        return self.work_root / (self.name + (f'@{mark}' if mark else '')) / f'seed{self.seed}'
+
+    def cfg_precision(self) -> str:
+        """The precision the config itself asks for."""
+        return load_config(self.path, self.overrides).get('precision', 'fp32')
+
+    def finished(self) -> dict | None:
+        """The results of a finished run with this very outcome, in this folder or any other below `work_root`."""
+        own = self.folder / 'results.json'
+        others = [] if self.work_dir else sorted(self.work_root.rglob('seed*/results.json'))
+        for path in [own, *others]:
+            if not path.is_file():
+                continue
+            try:
+                record = read_json(path)
+            except (OSError, ValueError):
+                continue
+            if problem(record, FINISHED) or not record['finished'] or not record['evaluated_epochs']:
+                continue  # somebody's file of that name, or the record of an evaluation; a run's own is whole or not there
+            checkpoint = path.parent / record['checkpoint']['file']
+            if record['config_hash'] == self.config_hash and checkpoint.is_file():
+                return {**record, 'folder': str(path.parent)}
+        return None
+
+
+def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **common: Any) -> dict[str, list[Need]]:
+    """The prerequisites of a config by role.
+
+    Args:
+        named: what the config says.
+        path: its file, from which others are named.
+        seed: the training seed.
+        common: further arguments of each `Stage`.
+    """
+
+    def need(one: dict) -> Need:
+        more = dict(classes=plain(one.get('classes')), parts=plain(one.get('parts', [])))
+        if one.get('checkpoint'):
+            return Need(Path(one['checkpoint']), **more)
+        return Need(Stage(find_beside(path, one['config']), seed + one.get('seed_offset', 0), **common), **more)
+
+    return {
+        role: [need(one) for one in (needed if isinstance(needed, (list, tuple)) else [needed])]
+        for role, needed in named.items()
+    }
+
+
+def complete_model(cfg: Config) -> None:
+    """Write into the config what the model would ask of its backbone: the `in_channels` of its head and its projector."""
+    parts = [cfg.model[key] for key in ('head', 'projector') if 'in_channels' not in (cfg.model.get(key) or {'in_channels': 0})]
+    if not parts or 'backbone' not in cfg.model:
+        return
+    with building('model.backbone'), torch.random.fork_rng(devices=[]):
+        network = [MODELS.build(cfg.model[key]) if cfg.model.get(key) else None for key in ('backbone', 'neck')]
+        channels = feature_channels(*network)
+    for part in parts:
+        if 'type' not in part or 'in_channels' in (arguments_of(MODELS.get(part.type)) or ()):
+            part.in_channels = channels
+
+
+def check_folder(stage: Stage, needed_by: str | None = None) -> None:
+    """Say what the checkpoints in a stage's folder are, where `--resume` was not asked for.
+
+    Args:
+        stage: the stage.
+        needed_by: name of the run this one is a prerequisite of: it goes on with what is its own.
+
+    Raises:
+        UserError: unless it goes on; only where it is of use does it advise to resume.
+    """
+    found = latest_checkpoint(stage.folder)
+    if found is None:
+        if needed_by:
+            return
+        raise UserError(
+            f'{stage.folder} holds checkpoints that cannot be read: delete them, or choose another --work-dir '
+            '(--resume sets them aside and starts anew).'
+        )
+    before, now = found[1]['meta'].get('outcome') or {}, plain(stage.outcome)
+    if needed_by:
+        if before != now:
+            raise UserError(
+                f'{stage.folder}, where {needed_by} looks for the run it needs, holds one of another config '
+                f'({changed(before, now, "outcome")}): move that folder away, or name a checkpoint '
+                '(prerequisites.ROLE.checkpoint).'
+            )
+        return
+    if before == now:
+        raise UserError(f'{stage.folder} holds an unfinished run: go on with --resume, or choose another --work-dir.')
+    raise UserError(
+        f'{stage.folder} holds a run of another config or of other data ({changed(before, now, "outcome")}): choose another '
+        '--work-dir, or restore the config; --resume does not go on with a changed one.'
+    )

@@ -1,0 +1,58 @@
+"""What adds up to a training loss: the base of every term."""
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+
+from mmlt.models.step import Step
+
+
+class Term(nn.Module):
+    """One part of a training loss, called with the `Step`; a subclass defines `forward` and what else it needs.
+
+    Attributes:
+        views: how many views of each image it needs.
+        together: whether the views must pass through the network as one batch.
+        roles: which teachers it needs, by the name of their prerequisite.
+        labels: what it takes as target: `one` label an image, int64 (B,); `many`, float (B, K); a tuple of these.
+        unmixable: why it cannot learn from mixed images, in a few words; None where it can.
+        former_names: how its parts were called in checkpoints before they stood in a term, `{old prefix: new prefix}`.
+    """
+
+    views = 1
+    together = False
+    roles: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ('one',)
+    unmixable: str | None = None
+    former_names: dict[str, str] = {}
+
+    def bind(self, model: nn.Module) -> None:
+        """Build what depends on the network, once that is built.
+
+        Args:
+            model: the `LongTailedClassifier`, which tells `num_classes`, `num_experts` and `feature_channels`, and has its
+                `backbone`, `neck` and `head`.
+
+        Raises:
+            UserError: the term cannot work with this network.
+        """
+
+    def init_weights(self) -> None:
+        """Begin once the weights of the network are initialised."""
+
+    def set_class_counts(self, class_counts: Tensor) -> None:
+        """Take the training images of each class, int64 (K,)."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """An epoch, counted from 0, begins, perhaps in its midst after a resume."""
+
+    def end_step(self, updated: bool) -> None:
+        """A step is done.
+
+        Args:
+            updated: whether the weights changed; not so while gradients are added up.
+        """
+
+    @abstractmethod
+    def forward(self, step: Step) -> dict[str, Tensor]:
+        """The losses of a step by name, scalars; each name contains `loss`, and all are added up."""

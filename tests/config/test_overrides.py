@@ -1,0 +1,29 @@
+"""`--cfg-options`: values as OpenMMLab's tools read them."""
+
+from argparse import ArgumentParser
+
+import pytest
+from mmengine.config import DictAction
+
+from mmlt.config.overrides import parse_options
+from mmlt.errors import UserError
+
+OPTIONS = ['a.b=1', 'c=[1,2]', 'd=0.5,2e-3', 'e=True', 'f=None', 'g=some text', 'h=x=y', 'i=[(1,2),(a,b)]', 'a.b=2', 'j=']
+
+
+def test_values_are_those_of_the_action_in_a_parser():
+    parser = ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    found = parse_options(OPTIONS)
+    assert found == parser.parse_args(['--cfg-options', *OPTIONS]).cfg_options
+    assert found['a.b'] == 2 and found['c'] == [1, 2] and found['e'] is True and found['h'] == 'x=y'
+
+
+def test_no_option_is_no_override():
+    assert parse_options([]) == {}
+
+
+@pytest.mark.parametrize('option', ['a.b', '=1'])
+def test_what_is_no_assignment_is_refused(option):
+    with pytest.raises(UserError, match='write it as KEY=VALUE'):
+        parse_options(['a=1', option])
