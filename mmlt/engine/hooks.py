@@ -35,10 +35,13 @@ class ClassCountsHook(Hook):
         if runner.train_loop is None:
             return
         course = course_of(runner)
-        course.bare_model.set_class_counts(runner.train_loop.dataloader.dataset.metainfo['class_counts'])
+        metainfo = runner.train_loop.dataloader.dataset.metainfo
+        course.bare_model.set_class_counts(metainfo['class_counts'])
+        if 'num_images' in metainfo:  # images with several classes: the counts do not add up to it
+            course.bare_model.set_num_images(metainfo['num_images'])
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):
-            course.attach_prerequisites()
+            course.complete_model()
 
 
 @HOOKS.register_module()
