@@ -82,6 +82,14 @@ class LazyRegistry(Registry):
         child.import_from_location()
         return child.module_dict.get(name)
 
+    def is_of(self, scope: str, name: str) -> bool:
+        """Whether the package of that scope registers a part of this name itself."""
+        child = self.parent.children.get(scope) if self.parent else None
+        if child is None:
+            return self._foreign(scope, name) is not None
+        child.import_from_location()
+        return name in child.module_dict
+
     def _nearest(self, name: str) -> str:
         known: set[str] = set()
         registry: Registry | None = self
@@ -96,17 +104,18 @@ PARTS = {
     'MODELS': (
         'model',
         ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
-        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor'],
+        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor', 'mmlt.detection'],
         'mmpretrain.models',
     ),
-    'DATASETS': ('dataset', ['mmlt.datasets'], 'mmpretrain.datasets'),
+    'DATASETS': ('dataset', ['mmlt.datasets', 'mmlt.detection'], 'mmpretrain.datasets'),
     'DATA_SAMPLERS': ('data sampler', ['mmlt.datasets.samplers'], 'mmpretrain.datasets'),
-    'TRANSFORMS': ('transform', ['mmlt.datasets.transforms'], 'mmpretrain.datasets'),
-    'METRICS': ('metric', ['mmlt.evaluation'], 'mmpretrain.evaluation'),
+    'TRANSFORMS': ('transform', ['mmlt.datasets.transforms', 'mmlt.detection'], 'mmpretrain.datasets'),
+    'METRICS': ('metric', ['mmlt.evaluation', 'mmlt.detection'], 'mmpretrain.evaluation'),
     'HOOKS': ('hook', ['mmlt.engine'], 'mmpretrain.engine'),
     'LOOPS': ('loop', ['mmlt.engine'], None),
     'RUNNERS': ('runner', ['mmlt.engine'], None),
     'OPTIM_WRAPPERS': ('optimizer wrapper', ['mmlt.engine'], None),
+    'VISUALIZERS': ('visualizer', [], 'mmpretrain.visualization'),
 }
 # A child of every other registry too, so that MMEngine finds one of scope `mmlt` wherever it looks.
 for _name, _parent in vars(mmengine.registry).items():
@@ -128,3 +137,5 @@ RUNNERS = _registries['RUNNERS']
 OPTIM_WRAPPERS = _registries['OPTIM_WRAPPERS']
 OPTIMIZERS = _registries['OPTIMIZERS']
 PARAM_SCHEDULERS = _registries['PARAM_SCHEDULERS']
+VISUALIZERS = _registries['VISUALIZERS']
+VISBACKENDS = _registries['VISBACKENDS']

@@ -23,6 +23,12 @@ train_dataloader = dict(dataset=dict(_delete_=True, type='ImageFolder', data_roo
 val_dataloader = dict(dataset=dict(_delete_=True, type='ImageFolder', data_root='{root}/{test}', image_size=8{more}))
 test_dataloader = val_dataloader
 """
+FOLDERS_TESTED = """
+val_dataloader = dict(dataset=dict(_delete_=True, type='ImageFolder', data_root='{root}/train', image_size=8))
+"""
+LIST_TESTED = """
+val_dataloader = dict(dataset=dict(_delete_=True, type='ImageList', data_root='{root}', ann_file='{file}', num_classes=3))
+"""
 PART = "_base_ = ['{base}']\n{key} = dict({part})\n"
 
 
@@ -41,7 +47,6 @@ def make(folder: Path, base: Path) -> None:
         'misspelt_teacher': PART.format(base=base, key='prerequisites', part="teacher=dict(config='t.py', chekpoint='m.pth')"),
         'needs_itself': PART.format(base=base, key='prerequisites', part="teacher=dict(config='needs_itself.py')"),
         'seeded': f"_base_ = ['{base}']\nseed = 3\n",
-        'scaled': PART.format(base=base, key='auto_scale_lr', part='enable=True, base_batch_size=128'),
         'load_from': f"_base_ = ['{base}']\nload_from = 'x.pth'\n",
         'vit': PART.format(base=base, key='model', part="backbone=dict(_delete_=True, type='TimmBackbone', "
                            "model_name='test_vit'), head=dict(in_channels=64)"),
@@ -57,11 +62,32 @@ def make(folder: Path, base: Path) -> None:
         'list_empty': LISTED.format(base=base, root=folder, file='empty.txt').replace('num_classes=3', 'num_classes=4'),
         'list_line': LISTED.format(base=base, root=folder, file='lines.txt'),
         'list_label': LISTED.format(base=base, root=folder, file='labels.txt'),
+        'list_json': LISTED.format(base=base, root=folder, file='labels.json'),
+        'list_huge': LISTED.format(base=base, root=folder, file='huge.txt').replace(', num_classes=3', ''),
+        'list_from_one': LISTED.format(base=base, root=folder, file='from_one.txt'),
+        'list_gaps': LISTED.format(base=base, root=folder, file='gaps.txt').replace(', num_classes=3', ''),
+        'list_several': LISTED.format(base=base, root=folder, file='several.txt'),
+        'list_dead': (LISTED + LIST_TESTED).format(base=base, root=folder, file='dead.txt'),
+        'list_numbers': LISTED.format(base=base, root=folder, file='numbers.txt') + FOLDERS_TESTED.format(root=folder),
+        'list_other': LISTED.format(base=base, root=folder / 'train', file=folder / 'other.txt')
+        + FOLDERS_TESTED.format(root=folder),
+        'classes_text': FOLDERS.format(base=base, root=folder, test='train', more=", classes='abc'"),
+        'classes_twice': FOLDERS.format(base=base, root=folder, test='train', more=", classes=['a', 'b', 'c', 'a']"),
+        'folder_splits': FOLDERS.format(base=base, root=folder, test='train', more='').replace('/train', '/splits'),
         'list_none': LISTED.format(base=base, root=folder, file='none.txt'),
     }.items():  # fmt: skip
         (folder / f'{name}.py').write_text(text)
     (folder / 'lines.txt').write_text('a.png 0\nb.png\n')
     (folder / 'labels.txt').write_text('a.png 7\n')
+    (folder / 'labels.json').write_text('[' + '{"path": "a.png", "label": 0}, ' * 100_000 + ']')
+    (folder / 'huge.txt').write_text('a.png 0\na.png 100000000000\n')
+    (folder / 'from_one.txt').write_text('a.png 1\na.png 2\na.png 3\n')
+    (folder / 'gaps.txt').write_text('a.png 0\na.png 2\na.png 9\n')
+    (folder / 'several.txt').write_text('a.png 0 2\n')
+    (folder / 'dead.txt').write_text('a.png 0\nb.png 1\nc.png 2\n')
+    (folder / 'numbers.txt').write_text('a.png 0\nb.png 1\nc.png 2\n')
+    (folder / 'other.txt').write_text('a/x.png 1\nb/x.png 0\nc/x.png 2\n')
+    (folder / 'splits/train').mkdir(parents=True)
     (folder / 'empty.txt').write_text('a.png 0\na.png 1\na.png 2\n')
     for name, classes in dict(train='abc', test_lacks='ac', test_named=['a', 'bb', 'c']).items():
         for place in classes:

@@ -1,7 +1,7 @@
 """The command line, driven from tests: in the test's own process, or in one of its own that need not import torch again.
 
-`call` runs a tool's script in this process and takes 4 s less than a new Python. It is the way to drive a tool wherever
-the process is not what is tested. `start` runs it in a process of its own, forked from one that has imported everything,
+`call` runs a tool's script in this process and takes 4 to 8 s less than a new Python. It is the way to drive a tool wherever
+the process is not what is tested. `Started` runs it in a process of its own, forked from one that has imported everything,
 for kills, signals, locks, process groups and ranks. `subprocess` is left for what neither has: torchrun, shell scripts, the
 interpreter's own start.
 
@@ -17,6 +17,7 @@ import os
 import random
 import runpy
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -46,13 +47,13 @@ class Done(NamedTuple):
     err: str
 
 
-def call(tool: str, *args: object, folder: str | Path | None = None) -> Done:
+def call(tool: str | Path, *args: object, folder: str | Path | None = None) -> Done:
     """Run `tools/TOOL ARGS` in this process; nothing of it is left behind in the process.
 
     An exception that the tool does not handle is a stack trace on standard error and exit code 1, as Python has it.
 
     Args:
-        tool: `train` or `train.py`.
+        tool: `train` or `train.py`, or the path of another script.
         args: of its command line.
         folder: the current folder meanwhile (default: the one that is current).
     """
@@ -236,12 +237,6 @@ class Started:
         return Done(code, *self.read())
 
 
-def start_ranks(count: int, tool: str, *args: object, port: int, **settings: object) -> list[Started]:
-    """Start a run of `count` processes (`--launcher pytorch` is among `args`) without torchrun's own processes."""
-    common = dict(WORLD_SIZE=str(count), LOCAL_WORLD_SIZE=str(count), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    return [Started(tool, *args, **settings, **common, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(count)]
-
-
 def _server() -> multiprocessing.context.BaseContext:
     """Where processes are forked: a process of this one's own that has imported everything and has one thread."""
     context = multiprocessing.get_context('forkserver')
@@ -259,8 +254,7 @@ def _main(
     sys.stdout, sys.stderr = (open(number, 'w', closefd=False) for number in (1, 2))
     if session:
         os.setsid()
-    for number, handler in SIGNALS.items():  # the tests themselves may have been started with signals ignored
-        signal.signal(number, handler)
+    hear_signals()
     multiprocessing.set_start_method(None, force=True)  # as in a new process
     os.chdir(folder)
     os.environ.clear()
@@ -276,6 +270,15 @@ def _main(
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def hear_signals() -> None:
+    """Give signals their usual effect in this process: the tests may have been started with them ignored, which is inherited.
+
+    A shell ignores SIGINT for what it starts in the background, nohup SIGHUP. Also for `preexec_fn` of a `subprocess`.
+    """
+    for number, handler in SIGNALS.items():
+        signal.signal(number, handler)
 
 
 class CommandLine:
@@ -296,6 +299,18 @@ class CommandLine:
         """A tool in a process of its own, see `Started`; the fixture ends what still lives after the test."""
         self.started.append(Started(tool, *args, **{'folder': self.folder, **settings}))
         return self.started[-1]
+
+    def ranks(self, tool: str | Path, *args: object, **settings: object) -> list[Done]:
+        """How two processes of one run ended, see `start_ranks`; `--launcher pytorch` is given."""
+        return [process.done() for process in self.start_ranks(tool, '--launcher', 'pytorch', *args, **settings)]
+
+    def start_ranks(self, tool: str | Path, *args: object, **settings: object) -> list[Started]:
+        """Two processes of one run, as torchrun starts them but without torchrun's own."""
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            port = free.getsockname()[1]
+        common = dict(WORLD_SIZE='2', LOCAL_WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), **settings)
+        return [self.start(tool, *args, RANK=str(rank), LOCAL_RANK=str(rank), **common) for rank in range(2)]
 
     def __call__(self, tool: str, *args: object, code: int = 0) -> tuple[str, str]:
         """Standard output and standard error of a tool run in this process; its exit code must be `code`."""

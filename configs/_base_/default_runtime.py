@@ -5,8 +5,6 @@ default_scope = 'mmlt'
 default_hooks = dict(
     class_counts=dict(type='ClassCountsHook'),
     runtime_info=dict(type='QuietRuntimeInfoHook'),
-    timer=None,
-    sampler_seed=None,
     logger=dict(type='ProgressHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', seconds=20, keep=2),

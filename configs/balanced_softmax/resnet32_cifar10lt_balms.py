@@ -9,7 +9,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(loss=dict(_delete_=True, type='BalancedSoftmaxLoss'))
+model = dict(head=dict(init='torch'), loss=dict(_delete_=True, type='BalancedSoftmaxLoss'))
 train_dataloader = dict(batch_size=512)
 train_cfg = dict(type='EpochTrainLoop', max_epochs=520)
 optim_wrapper = dict(

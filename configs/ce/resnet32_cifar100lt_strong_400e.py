@@ -8,3 +8,4 @@ _base_ = [
 ]
 
 train_dataloader = dict(batch_size=64)
+model = dict(head=dict(init='torch'))

@@ -14,6 +14,6 @@ model = dict(
     shift_bn=False,
     loss=dict(_delete_=True, type='LabelAwareSmoothingLoss', head=0.3, tail=0.0),
 )
-train_dataloader = dict(sampler=dict(_delete_=True, type='ClassBalancedSampler'))
+train_dataloader = dict(sampler=dict(_delete_=True, type='ClassAwareSampler', samples_per_class=4))
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=0.5))))  # the scales learn at 0.1
 precision = 'fp32'

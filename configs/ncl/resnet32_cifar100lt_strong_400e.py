@@ -2,4 +2,5 @@
 
 _base_ = ['../multi_expert/resnet32_cifar100lt_strong_400e.py']
 
-model = dict(type='NCLClassifier', backbone=dict(shared_stages=0))
+model = dict(type='NCLClassifier', backbone=dict(shared_stages=0), head=dict(init='torch'))
+train_dataloader = dict(drop_last=True)

@@ -17,7 +17,7 @@ def metrics_table(record: Mapping[str, Any]) -> Table:
         title=f'{record["config"]} on {record["test_data"]["dataset"]}, {record["test_data"]["num_images"]:,} images, '
         f'{record["precision"]}',
         caption=f'shot groups {groups["convention"]}: {groups["many"]} many, {groups["medium"]} medium, '
-        f'{groups["few"]} few; ECE is a fraction, NLL in nats',
+        f'{groups["few"]} few; ECE is a fraction, NLL in nats' if groups else None,
     )
     table.add_column('metric')
     table.add_column('value', justify='right')

@@ -112,7 +112,8 @@ def _subtitle(record: dict[str, Any]) -> str:
 def _metrics(record: dict[str, Any]) -> str:
     def heading(which: str) -> str:
         epoch = record[which]['epoch']
-        return f'{which}' if epoch is None else f'{which} (epoch {epoch})'
+        by = record[which].get('selected_by', 'accuracy/top1')
+        return f'{which}' if epoch is None else f'{which} (epoch {epoch}{"" if by == "accuracy/top1" else f", by {by}"})'
 
     chosen = record['best']['selected_on'] is not None
     kinds = ('last', 'best') if chosen else ('last',)

@@ -63,15 +63,19 @@ _WITHOUT_GROUPS = {key: kinds for key, kinds in RECORD.items() if key != 'shot_g
 SELECTED_ON = ('test', 'holdout', None)
 
 
-def evaluation(epoch: int | None, metrics: Mapping[str, float], selected_on: str | None = None) -> dict[str, Any]:
+def evaluation(
+    epoch: int | None, metrics: Mapping[str, float], selected_on: str | None = None, selected_by: str | None = None
+) -> dict[str, Any]:
     """One of a record's evaluations, `last` or `best`.
 
     Args:
-        epoch: after which it was made, from 1; None where nobody knows.
+        epoch: after which it was made, from 1; None where unknown.
         metrics: by name, accuracies in percent.
         selected_on: `test` or `holdout`, by which this epoch was chosen; None for one that was not chosen.
+        selected_by: the metric by which it was chosen; records without it were chosen by `accuracy/top1`.
     """
-    return dict(epoch=epoch, selected_on=selected_on, metrics=dict(metrics))
+    chosen = {} if selected_by is None else dict(selected_by=selected_by)
+    return dict(epoch=epoch, selected_on=selected_on, metrics=dict(metrics), **chosen)
 
 
 def make_record(

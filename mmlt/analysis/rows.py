@@ -27,6 +27,7 @@ class Recipe(NamedTuple):
     convention: str | None
     group_sizes: tuple[int, int, int]
     selected_on: str | None
+    selected_by: str | None
 
     @classmethod
     def of(cls, record: Record) -> 'Recipe':
@@ -34,12 +35,14 @@ class Recipe(NamedTuple):
         data, groups, first = record['data'], record['shot_groups'], record
         while first.get('first'):
             first = first['first']
+        chosen = record['best'] if record['best']['selected_on'] else first['best']
         return cls(
             *(data[key] for key in cls._fields[:7]),
             epochs=epochs_of(first),
             convention=groups.get('convention'),
             group_sizes=tuple(groups.get(name, 0) for name in GROUPS),
-            selected_on=record['best']['selected_on'] or first['best']['selected_on'],
+            selected_on=chosen['selected_on'],
+            selected_by=chosen.get('selected_by', 'accuracy/top1') if chosen['selected_on'] else None,
         )
 
     @property
@@ -64,6 +67,14 @@ class Recipe(NamedTuple):
             return 'no shot groups'
         sizes = ', '.join(f'{size} {name}' for name, size in zip(GROUPS, self.group_sizes, strict=True))
         return f'shot groups ({self.convention}): {sizes} classes'
+
+    @property
+    def best(self) -> tuple[str, str, int] | None:
+        """Heading, metric and digits of the best epoch's column; None where none was chosen."""
+        if self.selected_by is None:
+            return None
+        name = 'top-1' if self.selected_by == 'accuracy/top1' else self.selected_by
+        return f'best {name}', self.selected_by, 2 if self.selected_by.startswith('accuracy/') else 4
 
     @property
     def columns(self) -> list[tuple[str, str, int]]:

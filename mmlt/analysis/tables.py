@@ -25,7 +25,7 @@ def comparison_table(results: Sequence[Record]) -> 'Table':
         results: records as :func:`mmlt.analysis.results.read_results` gives them, at least one.
 
     Returns:
-        Last-epoch figures, and the best epoch's top-1 in brackets; seeds of a config are taken together.
+        Last-epoch figures, and the best epoch's by the metric that chose it; seeds of a config are taken together.
 
     Raises:
         UserError: there is no result, or the results have different recipes (see :func:`comparison_tables`).
@@ -48,7 +48,7 @@ def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
     from rich.table import Table
     from rich.text import Text
 
-    best = f'; best: {SELECTION[recipe.selected_on]}' if recipe.selected_on else ''
+    best = f'; {recipe.best[0]}: {SELECTION[recipe.selected_on]}' if recipe.best else ''
     table = Table(
         title=Text(recipe.title), caption=Text(f'accuracy in percent after the last epoch{best}; {recipe.groups}')
     )
@@ -57,12 +57,12 @@ def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
     columns = [column for column in recipe.columns if column[1] != 'accuracy/mean_class']  # a line must fit 80 columns
     for heading, _, _ in columns:
         table.add_column(Text(heading.replace('top-1', 'overall')), justify='right')
-    if recipe.selected_on:
+    if recipe.best:
         table.add_column('best', justify='right')
     for row in rows:
         figures = [row.figure(key, digits) for _, key, digits in columns]
-        if recipe.selected_on:
-            figures.append(row.figure('accuracy/top1', 2, 'best'))
+        if recipe.best:
+            figures.append(row.figure(*recipe.best[1:], 'best'))
         table.add_row(*map(Text, (row.label, ', '.join(str(record['seed']) for record in row.records), *figures)))
     return table
 
@@ -131,7 +131,7 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
 
 def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str]) -> str:
     rows = _in_order(rows, names)
-    best = f'best top-1, {SELECTION[recipe.selected_on]}' if recipe.selected_on else None
+    best = f'{recipe.best[0]}, {SELECTION[recipe.selected_on]}' if recipe.best else None
     headings = ['method', 'config', 'seeds', *(heading for heading, _, _ in recipe.columns)]
     headings += [best] if best else []
     headings += ['precision', 'time', 'device', 'torch']
@@ -140,7 +140,7 @@ def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[s
         first = row.records[0]
         target = posixpath.relpath(f'configs/{row.config}.py', folder)
         figures = [row.figure(key, digits) for _, key, digits in recipe.columns]
-        figures += [row.figure('accuracy/top1', 2, 'best')] if best else []
+        figures += [row.figure(*recipe.best[1:], 'best')] if recipe.best else []
         lines.append(
             [
                 method_of(first, names),

@@ -12,8 +12,9 @@ from torch import Tensor
 from mmlt.batch import Batch
 from mmlt.config.find import config_name, find_config
 from mmlt.config.load import load_config
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.errors import UserError
-from mmlt.registry import DATASETS, MODELS
+from mmlt.registry import MODELS
 
 GAP = 2  # pixels between two tiles
 MARGIN = 12
@@ -111,7 +112,7 @@ def browse(
         raise UserError(f'a sheet of {rows} rows and {columns} columns shows nothing: give at least 1 of each.')
     path = find_config(config)
     cfg = load_config(path, overrides)
-    dataset = DATASETS.build((cfg.train_dataloader if mode == 'train' else cfg.test_dataloader).dataset)
+    dataset = build_dataset((cfg.train_dataloader if mode == 'train' else cfg.test_dataloader).dataset)
     classes, counts = dataset.metainfo['classes'], np.asarray(dataset.metainfo['class_counts'])
     ranking = np.argsort(-counts, kind='stable')
     ranking = ranking[counts[ranking] > 0]

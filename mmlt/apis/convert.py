@@ -1,28 +1,25 @@
 """Foreign ResNet weights into a checkpoint of mmlt."""
 
-import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from mmlt.config.find import find_config
 from mmlt.config.load import load_config
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.datasets.official import official_labels
 from mmlt.datasets.subset import SubsetRule
-from mmlt.engine.checkpoint import save_checkpoint, size_as_stored
+from mmlt.engine.checkpoint import save_checkpoint
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
-from mmlt.models.weights import load_weights
+from mmlt.models.weights import load_weights, read_weights
 from mmlt.plain import plain
 from mmlt.registry import DATASETS, MODELS
 
 HEAD = re.compile(r'(?:linear|fc|classifier|head)\.(weight|bias)')
-WRAPPERS = ('state_dict', 'model', 'net')
 
 
 def convert(
@@ -72,8 +69,8 @@ def convert(
     weights['class_counts'] = model.class_counts
     load_weights(model, weights, source)
     meta = dict(
-        epoch=None,  # nobody knows
-        classes=list(classes) if classes else None,  # then nobody knows them either
+        epoch=None,  # unknown
+        classes=list(classes) if classes else None,  # else unknown too
         class_counts=counts,
         model=plain(cfg.model.to_dict()),
         precision='fp32',
@@ -81,43 +78,6 @@ def convert(
     )
     save_checkpoint(out, dict(state_dict=dict(model.state_dict()), meta=meta))
     return meta
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from an .npz or a .pth file; nothing in either is executed.
-
-    Raises:
-        UserError: it is missing, of another kind, damaged, or holds more than plain data.
-    """
-    if not path.is_file():
-        raise UserError(f'there is no file {path}: check the path.')
-    if path.suffix == '.npz':
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return {name: torch.from_numpy(np.array(file[name])) for name in file.files}
-        except Exception as error:  # a damaged archive fails in many ways
-            raise UserError(f'{path} cannot be read as plain arrays ({error}): get it again.') from error
-    if path.suffix not in ('.pth', '.pt', '.tar'):
-        raise UserError(f'{path} is neither .npz nor .pth (or .pt, .tar): give one of these.')
-    if zipfile.is_zipfile(path):  # not so before torch 1.6
-        size_as_stored(path)
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f'{path} is damaged or holds more than tensors and plain data, and is not loaded, since that could run '
-            'code: ask its authors for the bare state dict.'
-        ) from error
-    except Exception as error:  # a damaged archive fails in many ways
-        raise UserError(f'{path} is damaged ({type(error).__name__}): get it again.') from error
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    items = content.items() if isinstance(content, dict) else ()
-    tensors = {name: value for name, value in items if isinstance(value, Tensor)}
-    if not tensors:
-        raise UserError(f'{path} holds no tensors by name: give a state dict, or a file with one under "state_dict".')
-    return tensors
 
 
 def rename(weights: dict[str, Tensor], source: str | Path) -> dict[str, Tensor]:
@@ -154,7 +114,7 @@ def training_classes(cfg: dict) -> tuple[tuple[str, ...] | None, list[int] | Non
     if inner['type'] in ('CIFAR10', 'CIFAR100'):
         inner['download'] = False
     try:
-        dataset = DATASETS.build({**cfg, 'dataset': inner} if cfg['type'] == 'LongTailedDataset' else inner)
+        dataset = build_dataset({**cfg, 'dataset': inner} if cfg['type'] == 'LongTailedDataset' else inner)
         return tuple(dataset.metainfo['classes']), list(dataset.metainfo['class_counts'])
     except UserError:
         classes, name = getattr(part, 'classes', None), getattr(part, 'name', None)

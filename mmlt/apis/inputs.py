@@ -3,8 +3,8 @@
 from typing import Any
 
 from mmlt.analysis.results import check_data_entry
-from mmlt.apis.agreement import check_classes, check_counts
 from mmlt.datasets.naming import check_names
+from mmlt.engine.agreement import check_classes, check_counts, class_folders
 from mmlt.engine.console import note, say
 from mmlt.errors import UserError
 
@@ -30,11 +30,6 @@ def check_inputs(train: Any, test: Any) -> None:
         if not callable(getattr(dataset, 'fingerprint', None)):
             raise UserError(f'{type(dataset).__name__} has no fingerprint(), which says what the set is: see docs/extend.md.')
     check_data_entry(train.fingerprint(), f'fingerprint() of {type(train).__name__}')
-
-
-def class_folders(dataset: Any) -> list[str | None] | None:
-    """See `StreamingDataset.class_folders`; None where a set has no files."""
-    return getattr(dataset, 'class_folders', None)
 
 
 def check_files(sets: dict[str, Any]) -> None:

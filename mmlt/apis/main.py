@@ -1,6 +1,7 @@
 """Training and testing from the command line: `tools/train.py` and `tools/test.py`, `mmlt-train` and `mmlt-test`."""
 
 import argparse
+import os
 import sys
 
 from mmlt.apis.adjustment import add_arguments, from_arguments, in_words
@@ -38,9 +39,16 @@ def train_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def first_rank() -> bool:
+    """Whether this process speaks for all ranks, by what launchers set, before torch is imported."""
+    return all(os.environ.get(name, '0') == '0' for name in ('RANK', 'SLURM_PROCID'))
+
+
 def train_main() -> None:
     """Train each seed and show the results."""
     args = train_arguments()
+    if first_rank():
+        print(f'reading {args.config}', flush=True)  # the imports below take seconds
     from mmlt.analysis.tables import comparison_tables
     from mmlt.apis.train import train
     from mmlt.config.overrides import parse_options
@@ -54,6 +62,8 @@ def train_main() -> None:
         raise UserError('--seed and --seeds contradict each other: give one of them.')
     seeds = args.seeds or [args.seed or 0]
     check_seeds(seeds)
+    if args.work_dir == '':
+        raise UserError('--work-dir is an empty text: name a folder, or leave it out.')
     if args.work_dir and len(seeds) > 1:
         raise UserError('--work-dir names one run and --seeds several: leave one of them out.')
     overrides = parse_options(args.cfg_options)

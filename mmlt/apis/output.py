@@ -110,7 +110,7 @@ def check_record(folder: Path, config_hash: str) -> None:
         raise UserError(f'{path} is no record of this run: move it away, or choose another --work-dir.') from error
     if not record['evaluated_epochs']:
         raise UserError(f'{path} is the record of an evaluation, not of this run: move it away, or choose another --work-dir.')
-    if record['config_hash'] != config_hash and not checkpoints_of(folder):  # of which more can be said than that
+    if record['config_hash'] != config_hash:
         raise UserError(
             f'{folder} holds the results of another run ({record["config"]}): move them away, or choose another --work-dir.'
         )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import build_loader
 from mmlt.engine.runner import LongTailedRunner
@@ -13,7 +14,6 @@ from mmlt.errors import UserError
 from mmlt.evaluation import posthoc
 from mmlt.evaluation.posthoc.model import NearestMeanHead, adjust_output, replace_head
 from mmlt.models.heads import LinearHead
-from mmlt.registry import DATASETS
 from mmlt.schema import read_json
 
 
@@ -86,7 +86,7 @@ def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:
     for data in loader:
         batch = model.data_preprocessor(data, False)
         with autocast(runner.precision):
-            features, logits = model.outputs(batch.images)
+            features, logits = model.outputs(batch.images)[:2]
         parts.append((features.float(), logits.float(), batch.targets))
     features, logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     return features, logits, labels
@@ -111,14 +111,14 @@ def training_set(train_data: dict, meta: dict, split: str):  # noqa: ANN201
             'beside the test set: train with train_dataloader.dataset.protocol=cao-holdout, or give the value.'
         )
     cfg = {**train_data, 'protocol': protocol} if protocol else dict(train_data)
-    own = DATASETS.build({**cfg, 'split': 'train'} if protocol else cfg)
+    own = build_dataset({**cfg, 'split': 'train'} if protocol else cfg)
     data = own.fingerprint()
     if any(data[key] != trained_on.get(key) for key in ('indices_sha256', 'content_sha256')):
         raise UserError(
             'the training set of this config is not the one the checkpoint was trained on: give the same overrides '
             '(train_dataloader.dataset...) as in training.'
         )
-    return own if split == 'train' else DATASETS.build({**cfg, 'split': 'holdout'})
+    return own if split == 'train' else build_dataset({**cfg, 'split': 'holdout'})
 
 
 def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> float:  # noqa: ANN001

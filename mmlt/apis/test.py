@@ -9,11 +9,11 @@ from mmengine.dist import get_world_size, is_main_process
 from mmlt.analysis.results import evaluation, make_record, write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
-from mmlt.apis.agreement import check_classes
-from mmlt.apis.inputs import check_files, class_folders, say_skipped, skipped
+from mmlt.apis.inputs import check_files, say_skipped, skipped
 from mmlt.apis.posthoc import adjust_model
 from mmlt.config.find import config_name, find_config
 from mmlt.config.load import load_config
+from mmlt.engine.agreement import check_classes, class_folders
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.engine.device import device_name, resolve_precision, start_processes
 from mmlt.engine.runner import LongTailedRunner
@@ -64,7 +64,8 @@ def test(
     train_data = cfg.get('train_dataloader', {}).get('dataset', {})
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
         cfg.pop(key, None)
-    cfg.pop('val_evaluator', None)
+    for key in ('val_evaluator', 'load_from'):
+        cfg.pop(key, None)
     cfg.work_dir = str(folder)
     cfg.experiment_name = f'{path.stem}_test_{time.time_ns()}'
     cfg.log_level = 'WARNING'
@@ -95,7 +96,7 @@ def test(
     seconds = time.perf_counter() - start
     if adjustment and adjustment.adjust == 'ncm':  # cosines are no probabilities, so nothing can be said of calibration
         metrics = {name: value for name, value in metrics.items() if name.startswith('accuracy/')}
-    details = runner.test_loop.evaluator.metrics[0].details
+    details = runner.test_loop.details
     dataset = runner.test_loop.dataloader.dataset
     sha256 = sha256_of(checkpoint)
     record = make_record(
@@ -108,7 +109,7 @@ def test(
         world_size=get_world_size(),
         seconds=seconds,
         images=len(dataset),
-        shot_groups=details['shot_groups'],
+        shot_groups=details.get('shot_groups', {}),
         last=evaluation(meta.get('epoch'), metrics),
         best=evaluation(None, {}),
         evaluated_epochs=[],
@@ -116,12 +117,12 @@ def test(
         checkpoint=dict(file=str(checkpoint), sha256=sha256, epoch=meta.get('epoch')),
         test_data=dataset.fingerprint(),
         metrics=metrics,
-        per_class=details['per_class'],
+        per_class=details.get('per_class', []),
         note=fallback,
         **(dict(aggregation=aggregated) if aggregated else {}),
         **(dict(adjustment=adjusted) if adjusted else {}),
     )
-    if is_main_process():
+    if is_main_process() and details:
         words = ['per_class', *(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
         write_per_class_csv(folder / f'{"_".join(words)}.csv', details['per_class'])
     return record

@@ -1,35 +1,32 @@
 """Train a config and whatever it needs."""
 
-import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
-from mmengine.registry import DefaultScope
 
 from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import evaluation, make_record, read_results, write_per_class_csv, write_results
-from mmlt.apis.agreement import check_classes, check_input, places_of_classes, seen_size
-from mmlt.apis.inputs import check_inputs, class_folders, say_skipped, skipped
+from mmlt.apis.inputs import check_inputs, say_skipped, skipped
 from mmlt.apis.output import check_record
 from mmlt.apis.pictures import draw_finished, note_drawn
 from mmlt.config.outcome import hash_of
-from mmlt.config.warnings import double_correction
-from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint
+from mmlt.config.warnings import double_correction, late_schedules
+from mmlt.engine.agreement import seen_size
+from mmlt.engine.checkpoint import checkpoints_of
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
-from mmlt.engine.hooks import peak_memory_mb
+from mmlt.engine.finished import attach
+from mmlt.engine.hooks import accuracies, peak_memory_mb
 from mmlt.engine.lock import run_lock
 from mmlt.engine.mmengine_compat import set_loaders
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.engine.stages import Need, Stage, check_folder, one_or_all
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
-from mmlt.models.classifiers import LongTailedClassifier
-from mmlt.models.weights import load_weights
-from mmlt.registry import MODELS
 
 
 def train(
@@ -88,8 +85,8 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
                 if not needed_by:
                     draw_finished(stage.cfg, Path(found[0]['folder']))
             return found[0]
-        if (needed_by or not resume) and checkpoints_of(stage.folder):
-            check_folder(stage, needed_by)
+        if checkpoints_of(stage.folder):
+            check_folder(stage, needed_by, resume)
         check_record(stage.folder, stage.config_hash)
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')
@@ -133,22 +130,34 @@ def run_alone(
     say_skipped(dict(training=data, test=stage.val_loader.dataset))
     if stage.fallback:
         say(f'  {stage.fallback}')
-    if doubled := double_correction(stage.cfg):
-        say(f'  {doubled}')
+    for warning in filter(None, [double_correction(stage.cfg), *late_schedules(stage.cfg)]):
+        say(f'  {warning}')
     runner.train()
     seconds = runner.elapsed()
     record = results_of(stage, runner, prerequisites, seconds)
     if is_main_process():
-        metric = runner.val_loop.evaluator.metrics[0]
-        if getattr(metric, 'details', None):
-            write_per_class_csv(stage.folder / 'per_class.csv', metric.details['per_class'])
+        if rows := runner.val_loop.details.get('per_class'):
+            write_per_class_csv(stage.folder / 'per_class.csv', rows)
         write_results(stage.folder, record)  # from here on the run counts as finished
         write_report(stage.folder)
         note_drawn(stage.cfg, stage.folder)
     minutes, rest = divmod(round(seconds), 60)
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
+    say_figures(record)
     runner.leave_if_asked()
     return {**record, 'folder': str(stage.folder)}
+
+
+def say_figures(record: dict) -> None:
+    """What the person waited for: the last epoch's accuracies, under them those of the run's teachers and first stages."""
+    lines = [('after the last epoch' if record['last']['epoch'] == record['epochs'] else 'last', record['last']['metrics'])]
+    for role, needed in record['prerequisites'].items():
+        with suppress(UserError, OSError):
+            lines.append((role, read_results(Path(needed['run']) / 'results.json')['last']['metrics']))
+    width = max(len(name) for name, _ in lines)
+    for name, metrics in lines:
+        if shown := accuracies(metrics):
+            say(f'  {name:{width}}  {"  ".join(shown)}')
 
 
 def checkpoint_of(need: Need, launcher: str, needed_by: str) -> Path:
@@ -172,7 +181,8 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
         cfg.optim_wrapper.precision = cfg.precision
     cfg.work_dir = str(stage.folder)
     cfg.experiment_name = f'{Path(stage.name).name}_{time.time_ns()}'
-    cfg.log_level = 'WARNING'
+    told = any((hook or {}).get('type') == 'LoggerHook' for hook in cfg.default_hooks.values())
+    cfg.log_level = cfg.get('log_level') or ('INFO' if told else 'WARNING')
     cfg.launcher = launcher
     cfg.resume = resume
     cfg.seed = stage.seed
@@ -189,105 +199,11 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
     return runner
 
 
-def load_classifier(path: str | Path) -> LongTailedClassifier:
-    """Rebuild the classifier that a checkpoint describes, through registered names alone, and load its weights."""
-    return classifier_of(load_checkpoint(path), path)
-
-
-def classifier_of(content: dict, path: str | Path) -> LongTailedClassifier:
-    """See `load_classifier`; `content` is that of the checkpoint `path`."""
-    model = build_stored(content['meta'].get('model'), path)
-    load_weights(model, model.current_names(content['state_dict']), path)
-    model.refresh_class_counts()
-    return model
-
-
-def build_stored(cfg: Any, source: str | Path) -> LongTailedClassifier:
-    """The model that a checkpoint's config describes: data from a stranger, so registered names only, and no loading.
-
-    Raises:
-        UserError: it is no model's config, or names something that is not registered or would fetch or run more.
-    """
-    why = f'the checkpoint {source} describes a model that cannot be built'
-    try:
-        # Inside this scope, parts of other packages look up the parts they need in mmlt's registries too.
-        with DefaultScope.overwrite_default_scope('mmlt'):
-            model = MODELS.build(harmless(cfg))
-    except UserError as error:
-        raise UserError(f'{why}: {error}') from error
-    except Exception as error:  # arguments that no constructor takes, in any way
-        raise UserError(f'{why} ({type(error).__name__}: {error}): use another one.') from error
-    if not isinstance(model, LongTailedClassifier):
-        raise UserError(f'{why}: {type(model).__name__} is no classifier of mmlt; use another one.')
-    return model
-
-
-def harmless(node: Any) -> Any:
-    """A stored model config without what would load further files; every type in it must be a registered name.
-
-    Raises:
-        UserError: a type with a dot that is no registered name, or one that downloads code.
-    """
-    if isinstance(node, (list, tuple)):
-        return [harmless(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    name = node.get('type')
-    if isinstance(name, str):
-        if 'HuggingFace' in name:
-            raise UserError(f'type {name!r} fetches code from elsewhere and is not taken from a checkpoint.')
-        scope = name.rpartition('.')[0]
-        if scope not in ('', 'mmlt', 'mmengine', 'mmpretrain') and scope not in sys.modules:
-            raise UserError(f'type {name!r} would import {scope}, which a checkpoint may not: import it in your config.')
-        if scope:
-            MODELS.get(name)
-    dropped = ('init_cfg', 'pretrained', 'checkpoint_path', '_scope_')
-    return {key: harmless(item) for key, item in node.items() if key not in dropped}
-
-
-def attach(
-    model: LongTailedClassifier,
-    role: str,
-    needs: list[tuple[Need, Path]],
-    dataset: Any,
-    image_size: list[int] | None = None,
-) -> None:
-    """Give a model its prerequisites of one role (`LongTailedClassifier.attach`).
-
-    Args:
-        model: the model.
-        role: of the prerequisites.
-        needs: each prerequisite and its checkpoint.
-        dataset: that the model is trained on: a teacher's outputs must mean its classes.
-        image_size: height and width of the images that the model is trained on, where known.
-
-    Raises:
-        UserError: the method knows no such role, or a checkpoint does not fit.
-    """
-    others, places = [], []
-    names = dataset.metainfo['classes']
-    for need, path in needs:
-        content = load_checkpoint(path)
-        meta = content['meta']
-        others.append(classifier_of(content, path))
-        places.append(places_of_classes(need.classes, meta.get('classes'), names, path))
-        if role.startswith('teacher') and places[-1] is None and meta.get('classes'):
-            check_classes(
-                meta['classes'], names, f'the {role} {path}', meta.get('class_folders'), class_folders(dataset),
-                'the training set',
-            )  # fmt: skip
-        check_input(model, others[-1], role, (image_size, meta.get('image_size')))
-    if role == 'init':
-        return model.begin_with(others, needs[0][0].parts)
-    model.attach(role, others, places)
-
-
 def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:
     """The content of results.json for a finished run."""
     last = runner.history[-1]
-    best = max(runner.history, key=lambda record: record['metrics'].get('accuracy/top1', 0.0))
+    best = runner.selection.best(runner.history)
     selected_on = 'holdout' if getattr(stage.val_loader.dataset, 'split', None) == 'holdout' else 'test'
-    details = getattr(runner.val_loop.evaluator.metrics[0], 'details', None) or {}
     epochs = runner.epoch  # fewer than planned where a hook ended the run
     checkpoint = f'epoch_{epochs}.pth'
     dataset = stage.loader.dataset
@@ -305,9 +221,9 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         **({'skipped': left} if (left := skipped(dict(training=dataset, test=stage.val_loader.dataset))) else {}),
         epochs=epochs,
         finished=True,
-        shot_groups=details.get('shot_groups', {}),
+        shot_groups=runner.val_loop.details.get('shot_groups', {}),
         last=evaluation(last['epoch'], last['metrics']),
-        best=evaluation(best['epoch'], best['metrics'], selected_on),
+        best=evaluation(best['epoch'], best['metrics'], selected_on, runner.selection.name(best['metrics'])),
         evaluated_epochs=runner.evaluated_epochs,
         prerequisites=prerequisites,
         checkpoint=dict(file=checkpoint, sha256=sha256_of(stage.folder / checkpoint)),

@@ -2,31 +2,34 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from mmlt import registry
 from mmlt.arguments import number
-from mmlt.errors import UserError
+from mmlt.config.old_keys import OLD_KEYS
+from mmlt.errors import UserError, quoted
 
 KNOWN_KEYS = {
     *('default_scope', 'model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator'),
     *('test_evaluator', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler', 'default_hooks'),
     *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
     *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'log_level'),
-    'find_unused_parameters',
+    *('find_unused_parameters', 'load_from', 'auto_scale_lr', 'log_processor', 'activation_checkpointing'),
 }
 # What MMEngine reads and mmlt has another way for.
 ELSEWHERE = {
-    'load_from': 'pretrained weights go into model.backbone (init_cfg, or checkpoint of TimmBackbone)',
     'resume': 'the command line says --resume',
     'work_dir': 'the command line says --work-dir',
     'randomness': 'the command line says --seed',
     'launcher': 'the command line says --launcher',
     'seed': 'the command line says --seed',
-    'auto_scale_lr': 'the learning rate is the one in optim_wrapper.optimizer, whatever the batch',
 }
+# Values of these that ask for nothing.
+SILENT = {'resume': [False], 'launcher': ['none'], 'randomness': [dict(seed=None, deterministic=False), dict(seed=None)]}
 # Which registry a part belongs to: by the nearest of these keys on the way to it.
 KINDS = {
     'model': 'MODELS',
@@ -37,6 +40,7 @@ KINDS = {
     'train_transforms': 'TRANSFORMS',
     'test_transforms': 'TRANSFORMS',
     'extra_views': 'TRANSFORMS',
+    'pipeline': 'TRANSFORMS',
     'val_evaluator': 'METRICS',
     'test_evaluator': 'METRICS',
     'train_cfg': 'LOOPS',
@@ -45,6 +49,8 @@ KINDS = {
     'optim_wrapper': 'OPTIM_WRAPPERS',
     'optimizer': 'OPTIMIZERS',
     'param_scheduler': 'PARAM_SCHEDULERS',
+    'visualizer': 'VISUALIZERS',
+    'vis_backends': 'VISBACKENDS',
 }
 # Keys that are read before the part is built.
 BESIDE = {
@@ -65,7 +71,7 @@ def kind_at(path: str) -> str | None:
 # What the tables below hold must be a table: a part, or parts by name.
 TABLES = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg')
 TABLES += ('test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'default_hooks', 'prerequisites', 'env_cfg')
-# What loaders and prerequisites are made of; no type stands in them, so nothing else would notice a wrong name.
+# Keys of loaders and prerequisites. These dicts have no `type`, so a misspelt key is noticed here only.
 LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'partner_sampler', 'num_workers', 'drop_last'}
 PREREQUISITE_KEYS = {'config', 'checkpoint', 'classes', 'parts', 'seed_offset'}
 INNER_TABLES = {
@@ -76,22 +82,27 @@ INNER_TABLES = {
 }
 
 
-def check_keys(cfg: Mapping[str, Any], path: Path) -> None:
-    """Refuse top-level keys that mmlt has another way for, and those that look like a slip of the pen.
+def check_keys(cfg: Mapping[str, Any], path: Path, helpers: set[str] = frozenset()) -> None:
+    """Refuse top-level keys that nothing reads, and those that mmlt has another way for.
 
     Args:
         cfg: the config.
         path: its file.
+        helpers: names that the config's own files read: variables for use in other keys.
 
     Raises:
         UserError: with the key, and what to write instead.
     """
     for key in cfg:
-        if key in ELSEWHERE and cfg[key] is not None:
+        if key in ELSEWHERE and cfg[key] is not None and cfg[key] not in SILENT.get(key, []):
             raise UserError(f'{path} sets {key!r}, which mmlt does not read: {ELSEWHERE[key]}; remove it from the config.')
+        if key in KNOWN_KEYS or key in ELSEWHERE or key in helpers:
+            continue
+        if key in OLD_KEYS:
+            raise UserError(f"{path} sets {key!r}, a key of OpenMMLab's configs before MMEngine: today's is {OLD_KEYS[key]}.")
         near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.75)
-        if key not in KNOWN_KEYS and near:
-            raise UserError(f'{path} sets {key!r}, which nothing reads: did you mean {near[0]!r}?')
+        hint = f'did you mean {near[0]!r}?' if near else f'the keys are {", ".join(sorted(KNOWN_KEYS))}.'
+        raise UserError(f'{path} sets {key!r}, which nothing reads: {hint}')
 
 
 def check_shape(cfg: dict) -> None:
@@ -105,11 +116,11 @@ def check_shape(cfg: dict) -> None:
         if value is not None and not isinstance(value, dict):
             if key.endswith('_evaluator') and isinstance(value, (list, tuple)):
                 continue
-            raise UserError(f'{key} is {value!r}, but must be a dict: override what stands inside it ({key}.NAME=VALUE).')
+            raise UserError(f'{key} is {quoted(value)}, but must be a dict: override what stands inside it ({key}.NAME=VALUE).')
         for inner in INNER_TABLES.get(key, ()):
             if inner in (value or {}) and not isinstance(value[inner], dict):
                 raise UserError(
-                    f'{key}.{inner} is {value[inner]!r}, but must be a dict: override what stands inside it '
+                    f'{key}.{inner} is {quoted(value[inner])}, but must be a dict: override what stands inside it '
                     f'({key}.{inner}.NAME=VALUE).'
                 )
         if key.endswith('_dataloader') and value:
@@ -117,10 +128,10 @@ def check_shape(cfg: dict) -> None:
             for name, least in (('batch_size', 1), ('num_workers', 0)):
                 given = value.get(name, least)
                 if type(given) is not int or given < least:
-                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {given!r}.')
+                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {quoted(given)}.')
     for role, needed in prerequisites_of(cfg):
         if not isinstance(needed, dict) or not any(isinstance(needed.get(key), str) for key in ('config', 'checkpoint')):
-            raise UserError(f'prerequisites.{role} must name a config or a checkpoint, not {needed!r}.')
+            raise UserError(f'prerequisites.{role} must name a config or a checkpoint, not {quoted(needed)}.')
         refuse_others(f'prerequisites.{role}', needed, PREREQUISITE_KEYS)
         number(f'prerequisites.{role}', 'seed_offset', needed.get('seed_offset', 0), least=0, whole=True)
         for name in ('classes', 'parts'):
@@ -155,7 +166,7 @@ def refuse_others(path: str, given: dict, known: set[str]) -> None:
 
 
 def arguments_of(part: Callable) -> set[str] | None:
-    """Names of the arguments that a part takes; None where it takes any, or nobody knows.
+    """Names of the arguments that a part takes; None where it takes any, or its signature cannot be read.
 
     What a class takes as `**others` its base takes: the bases' arguments are added, up to one that lists all of its own,
     but for those that the class settles itself (its attribute `settled`).
@@ -175,9 +186,39 @@ def arguments_of(part: Callable) -> set[str] | None:
 
 
 def parts_with(kind: str, argument: str) -> list[str]:
-    """Names of mmlt's parts of a kind that take an argument."""
-    known = getattr(registry, kind).module_dict
+    """Names of mmlt's and MMEngine's parts of a kind that take an argument."""
+    known = {**getattr(registry, kind).parent.module_dict, **getattr(registry, kind).module_dict}
     return sorted(name for name, part in known.items() if argument in (arguments_of(part) or ()))
+
+
+def check_kinds(path: str, node: Mapping[str, Any], part: type) -> None:
+    """Refuse a text where a part of mmlt takes a switch or a list, and anything but a text where it takes a text.
+
+    Numbers are left to the part, which knows their range.
+
+    Args:
+        path: where the part stands in the config.
+        node: its config.
+        part: its class, whose constructors' annotations say what they take.
+
+    Raises:
+        UserError: with the place and the value.
+    """
+    hints: dict[str, Any] = {}
+    for base in reversed(part.__mro__):
+        if '__init__' in vars(base) and base.__module__.startswith('mmlt.'):
+            with suppress(Exception):  # an annotation that names what is imported for type checkers alone
+                hints |= get_type_hints(base.__init__)
+    for key, value in node.items():
+        options = get_args(hints.get(key)) if isinstance(hints.get(key), UnionType) else (hints.get(key),)
+        kinds = {get_origin(option) or option for option in options}
+        if type(value) in kinds or not kinds <= {bool, str, type(None), list, tuple, Sequence}:
+            continue
+        lists = bool(kinds & {list, tuple, Sequence})
+        if value is None and type(None) in kinds or lists and isinstance(value, (list, tuple)):
+            continue
+        wanted = ['True or False'] * (bool in kinds) + ['a text'] * (str in kinds) + ['a list'] * lists
+        raise UserError(f'{path}.{key} must be {" or ".join(wanted)}, not {quoted(value)}.')
 
 
 def check_parts(node: Any, path: str = '') -> None:
@@ -209,10 +250,12 @@ def check_parts(node: Any, path: str = '') -> None:
                 near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
                 hint = f'did you mean {near[0]!r}?' if near else 'remove it from the config.'
                 if others := parts_with(kind, key):  # left over from a part that this one replaced
-                    hint = f'it is one of {others[0]}: if a _base_ config sets it, write _delete_=True beside the new type.'
+                    named = f'{", ".join(others[:3])}{" and others" if len(others) > 3 else ""}'
+                    hint = f'it is one of {named}: if a _base_ config sets it, write _delete_=True beside the new type.'
                 raise UserError(f'{path}: {node["type"]} takes no argument {key!r}; {hint}')
         if not part.__module__.startswith('mmlt.'):
             return
+        check_kinds(path, node, part)
     for key, value in node.items():
         if key not in ('init_cfg', 'prerequisites'):
             check_parts(value, f'{path}.{key}' if path else str(key))

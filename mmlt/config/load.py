@@ -7,10 +7,18 @@ from mmengine.config import Config
 
 from mmlt.config.check import check_keys, check_shape
 from mmlt.config.custom_code import import_custom_code
-from mmlt.config.find import find_config
+from mmlt.config.find import check_bases, find_config
+from mmlt.config.neighbours import (
+    check_neighbours,
+    in_own_words,
+    names_read,
+    refuse_read_base,
+    resolve_packages,
+)
 from mmlt.config.outcome import ROUTE
 from mmlt.config.overrides import check_override
-from mmlt.errors import UserError
+from mmlt.config.values import check_values
+from mmlt.errors import UserError, quoted
 
 FIRST_DROP = 'first_drop'
 
@@ -22,12 +30,15 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         UserError: no such file, Python that does not run, an unknown top-level key, an override that leads nowhere.
     """
     path = find_config(config)
+    refuse_read_base(path)
+    check_bases(path)
     try:
         cfg = Config.fromfile(path, import_custom_modules=False, format_python_code=False)
     except Exception as error:
         raise UserError(f'the config {path} cannot be read: {type(error).__name__}: {error}') from error
     import_custom_code(cfg, path)
-    check_keys(cfg, path)
+    resolve_packages(cfg, path)
+    check_keys(cfg, path, names_read(path))
     for name in sorted(overrides or {}, key=lambda name: not name.endswith('type')):  # a new type takes new arguments
         check_override(cfg, name)
         if name in ROUTE:
@@ -35,14 +46,19 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         try:
             cfg.merge_from_dict({name: overrides[name]})
         except Exception as error:  # MMEngine's words for a value that cannot stand there
-            raise UserError(f'--cfg-options {name}: {overrides[name]!r} cannot stand there ({error}).') from error
+            raise UserError(f'--cfg-options {name}: {quoted(overrides[name])} cannot stand there ({error}).') from error
+    in_own_words(cfg)
+    check_neighbours(cfg)
     check_shape(dict(cfg.items()))
+    check_values(dict(cfg.items()))
     # What the data decide about the model stands beside the data: handed on here, unless the model says otherwise.
-    if 'model' in cfg and 'data_preprocessor' in cfg:
+    if 'num_classes' in (cfg.get('data_preprocessor') or {}):
+        cfg.setdefault('num_classes', cfg.data_preprocessor.pop('num_classes'))
+    if cfg.get('model') and 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    if 'head' in cfg.get('model', {}) and 'num_classes' in cfg:
+    if 'head' in (cfg.get('model') or {}) and 'num_classes' in cfg:
         cfg.model.head.setdefault('num_classes', cfg.num_classes)
-    if 'model' in cfg:
+    if cfg.get('model'):
         set_first_drop(cfg.model, cfg.get('param_scheduler'))
     return cfg
 
@@ -62,10 +78,21 @@ def set_first_drop(node: Any, schedule: Any, where: str = 'model') -> None:
         if isinstance(value, (dict, list)):
             set_first_drop(value, schedule, f'{where}.{key}')
         elif value == FIRST_DROP and str(key).endswith('start_epoch'):
-            parts = schedule if isinstance(schedule, (list, tuple)) else [schedule]
-            drops = [drop for part in parts if part and part.get('by_epoch', True) for drop in part.get('milestones', [])]
-            if not drops:
-                raise UserError(
-                    f'{where}.{key} is {FIRST_DROP!r}, but param_scheduler has no milestones in epochs: give a number.'
-                )
-            node[key] = min(drops)
+            node[key] = first_drop(schedule, f'{where}.{key}')
+
+
+def first_drop(schedule: Any, where: str) -> int:
+    """The epoch, from 0, of the first drop of the learning rate.
+
+    Args:
+        schedule: config of the parameter schedulers.
+        where: the place that asks for it, for the message.
+
+    Raises:
+        UserError: the schedule has no drop.
+    """
+    parts = schedule if isinstance(schedule, (list, tuple)) else [schedule]
+    drops = [drop for part in parts if part and part.get('by_epoch', True) for drop in part.get('milestones', [])]
+    if not drops:
+        raise UserError(f'{where} is {FIRST_DROP!r}, but param_scheduler has no milestones in epochs: give a number.')
+    return min(drops)

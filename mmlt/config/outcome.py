@@ -14,6 +14,7 @@ from mmlt.plain import plain
 NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root', 'check', 'on_broken'}
 # Hooks that every run has; what they are told changes what is shown and kept alone.
 STANDARD_HOOKS = {'class_counts', 'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'}
+USUAL_SELECTION = (None, 'accuracy/top1', 'greater')  # how the best epoch is chosen unless a config says otherwise
 # Top-level keys that change the last digits alone; they stand in no outcome.
 ROUTE = {'compile'}
 
@@ -42,7 +43,10 @@ def outcome_of(
     """
     hooks = {name: hook for name, hook in (cfg.get('default_hooks') or {}).items() if name not in STANDARD_HOOKS and hook}
     more = dict(more, partner_sampler=cfg.train_dataloader.get('partner_sampler'), default_hooks=hooks)
-    loader = cfg.train_dataloader
+    loader, checkpoint = cfg.train_dataloader, (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    selection = {key: checkpoint.get(key) for key in ('save_best', 'rule') if checkpoint.get(key) not in USUAL_SELECTION}
+    scaled = cfg.get('auto_scale_lr') or {}
+    more.update(selection=selection, auto_scale_lr=scaled if scaled.get('enable') else None)
     return without_neutral(
         dict(
             model=cfg.model,

@@ -9,7 +9,7 @@ from mmengine.config import Config, DictAction
 from mmlt import registry
 from mmlt.config.check import ELSEWHERE, KNOWN_KEYS, LOADER_KEYS, PREREQUISITE_KEYS, arguments_of, kind_at
 from mmlt.config.outcome import ROUTE
-from mmlt.errors import UserError
+from mmlt.errors import UserError, brief
 
 
 def parse_options(options: list[str]) -> dict[str, Any]:
@@ -25,9 +25,15 @@ def parse_options(options: list[str]) -> dict[str, Any]:
             raise UserError(f'--cfg-options {option}: write it as KEY=VALUE.')
         if given.setdefault(name, value) != value:
             raise UserError(f'--cfg-options gives {name} twice, as {given[name]} and as {value}: give it once.')
-    parsed = Namespace()
-    DictAction([], 'options')(ArgumentParser(), parsed, options)
-    return parsed.options
+    values = {}
+    for option in options:
+        parsed = Namespace()
+        try:
+            DictAction([], 'options')(ArgumentParser(), parsed, [option])
+        except Exception as error:  # MMEngine's assertions on brackets and commas
+            raise UserError(f'--cfg-options {brief(option)}: its value cannot be read; do its brackets match?') from error
+        values |= parsed.options
+    return values
 
 
 def check_override(cfg: Config, name: str) -> None:
@@ -65,11 +71,24 @@ def check_override(cfg: Config, name: str) -> None:
                 known |= PREREQUISITE_KEYS
             if key in known and depth == len(keys) - 1:
                 return
-            near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
+            inside = places_of(key, node, where) if depth == len(keys) - 1 else []
+            near = inside or difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.4)
             hint = f'; did you mean {near[0]!r}?' if near else '.'
             raise UserError(f'--cfg-options {name}: {where} has no {key!r}{hint}')
         else:
             raise UserError(f'--cfg-options {name}: {where} is {node!r} and has nothing inside.')
+
+
+def places_of(key: str, node: Any, where: str) -> list[str]:
+    """Where a name stands further inside a piece of a config: `train_dataloader.dataset.imbalance_ratio`."""
+    items = node.items() if isinstance(node, (dict, Config)) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    prefix = '' if where == 'the config' else f'{where}.'
+    found = []
+    for name, value in items:
+        if name == key:
+            found.append(f'{prefix}{name}')
+        found += places_of(key, value, f'{prefix}{name}')
+    return found
 
 
 def constructor_arguments(type_name: str, path: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Corrections of the class imbalance that a config stacks up."""
+"""What a config is told that runs, but hardly as meant: corrections stacked up, schedules that never act."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,7 @@ LOSSES = {
 }
 SAMPLERS = {
     'ClassBalancedSampler': 'class-balanced sampling',
+    'ClassBalancedRepeatSampler': 'class-balanced sampling',
     'ClassAwareSampler': 'class-aware sampling',
     'PowerSampler': 'power sampling',
     'ProgressiveSampler': 'progressively balanced sampling',
@@ -47,3 +48,23 @@ def double_correction(cfg: Mapping) -> str | None:
         f'warning: {", ".join(found[:-1])} and {found[-1]} both correct the class imbalance, which together overshoot as a '
         'rule: leave one of them out, unless this is what you want to try.'
     )
+
+
+def late_schedules(cfg: Mapping) -> list[str]:
+    """A sentence for each schedule of which nothing happens before training ends.
+
+    Args:
+        cfg: `param_scheduler` and `train_cfg`.
+    """
+    schedules, epochs = cfg.get('param_scheduler') or [], cfg['train_cfg']['max_epochs']
+    found = []
+    for place, schedule in enumerate([schedules] if isinstance(schedules, Mapping) else schedules):
+        if not schedule.get('by_epoch', True):
+            continue
+        first = schedule.get('begin', 0) + min(schedule.get('milestones') or [0])
+        if first >= epochs:
+            found.append(
+                f'warning: param_scheduler.{place} ({schedule["type"]}) begins after {first} epochs and training ends after '
+                f'{epochs}: it changes nothing; correct begin, milestones or train_cfg.max_epochs.'
+            )
+    return found

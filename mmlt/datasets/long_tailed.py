@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmlt.datasets.fingerprint import content_sha256, describe, indices_sha256
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.datasets.official import official_labels, pixels_are_official
 from mmlt.datasets.resident import ResidentDataset
 from mmlt.datasets.subset import SubsetRule
@@ -56,7 +57,7 @@ class LongTailedDataset(Dataset):
         split: str = 'train',
     ) -> None:
         self.rule = SubsetRule(profile, imbalance_ratio, seed, protocol, split)
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.dataset = build_dataset(dataset) if isinstance(dataset, dict) else dataset
         self.resident = bool(getattr(self.dataset, 'resident', hasattr(self.dataset, 'tensors')))
         self.takes_keys = bool(getattr(self.dataset, 'takes_keys', False))
         if isinstance(self.dataset, ResidentDataset):  # its metainfo reads the pixels, which nobody needs yet
@@ -161,7 +162,7 @@ class LongTailedDataset(Dataset):
         return images[torch.from_numpy(self.indices)], torch.from_numpy(self.labels.copy())
 
     def release(self) -> None:
-        """Let go of the pixels, see `ResidentDataset.release`; the fingerprint is taken before."""
+        """Release the pixels, see `ResidentDataset.release`; the fingerprint is taken before."""
         if hasattr(self.dataset, 'release'):
             _ = self._content_sha256
             self.dataset.release()

@@ -67,7 +67,7 @@ class ResidentDataset(Dataset):
         return images.clone(memory_format=torch.contiguous_format), torch.from_numpy(self.labels[chosen].copy())
 
     def release(self) -> None:
-        """Let go of the pixels if they can be read again when asked for; called once they are on the training device."""
+        """Release the pixels if they can be read again on demand; called once they are on the training device."""
 
     def content_sha256(self, indices: np.ndarray | None = None) -> str:
         """SHA-256 of the uint8 NHWC pixels of these images, in this order; None for all."""

@@ -1,6 +1,6 @@
 """How a run goes: runner, loops, hooks, precision, safe checkpoints."""
 
-from mmlt.engine.hooks import CheckpointHook, ClassCountsHook, ProgressHook, QuietRuntimeInfoHook
+from mmlt.engine.hooks import CheckpointHook, ClassCountsHook, LoggerHook, ProgressHook, QuietRuntimeInfoHook
 from mmlt.engine.loops import EpochTrainLoop, EvalLoop
 from mmlt.engine.optim_wrapper import PrecisionOptimWrapper
 from mmlt.engine.runner import LongTailedRunner
@@ -10,6 +10,7 @@ __all__ = [
     'ClassCountsHook',
     'EpochTrainLoop',
     'EvalLoop',
+    'LoggerHook',
     'LongTailedRunner',
     'PrecisionOptimWrapper',
     'ProgressHook',

@@ -1,11 +1,17 @@
 """A part whose constructor refuses what the config gives it is the config's mistake: one sentence, not a stack trace."""
 
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mmlt.config.check import refuse_others
 from mmlt.engine.mmengine_compat import OpenRunner
-from mmlt.errors import UserError, reason
+from mmlt.errors import UserError, brief, reason
+
+# What MMEngine's default constructor reads.
+PARAMWISE = {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult'}
+PARAMWISE |= {'dcn_offset_lr_mult', 'bypass_duplicate'}
 
 
 @contextmanager
@@ -21,8 +27,7 @@ def building(key: str) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
-        name = type(error).__name__
-        raise UserError(f'{key} in the config cannot be built ({name}: {error}): correct its values.') from error
+        raise UserError(f'{key} in the config cannot be built ({brief(reason(error))}): correct its values.') from error
 
 
 def initial_weights(node: Any) -> list[str]:
@@ -33,6 +38,30 @@ def initial_weights(node: Any) -> list[str]:
         return []
     own = [str(node['checkpoint'])] if node.get('type') == 'Pretrained' and 'checkpoint' in node else []
     return own + [name for item in node.values() for name in initial_weights(item)]
+
+
+def check_paramwise(optim_wrapper: dict, parameters: list[str]) -> None:
+    """Refuse settings for parts of a model that reach no parameter; MMEngine passes over them.
+
+    Args:
+        optim_wrapper: its config.
+        parameters: names of the model's parameters.
+
+    Raises:
+        UserError: with the key, and the names that are nearest to it.
+    """
+    settings = optim_wrapper.get('paramwise_cfg') or {}
+    if optim_wrapper.get('constructor', 'DefaultOptimWrapperConstructor') != 'DefaultOptimWrapperConstructor':
+        return
+    refuse_others('optim_wrapper.paramwise_cfg', settings, PARAMWISE)
+    parts = sorted({name.rpartition('.')[0] for name in parameters} | set(parameters))
+    for key in settings.get('custom_keys') or {}:
+        if not any(key in name for name in parameters):
+            near = difflib.get_close_matches(key, parts, n=3, cutoff=0.4) or parts[:3]
+            raise UserError(
+                f'optim_wrapper.paramwise_cfg.custom_keys: no parameter of the model has {key!r} in its name; there are '
+                f'{", ".join(near)}, for instance.'
+            )
 
 
 class ClearRunner(OpenRunner):
@@ -74,6 +103,8 @@ class ClearRunner(OpenRunner):
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """See `Runner.build_optim_wrapper`."""
+        if isinstance(optim_wrapper, dict):
+            check_paramwise(optim_wrapper, [name for name, _ in self.model.named_parameters()])
         with building('optim_wrapper'):
             return super().build_optim_wrapper(optim_wrapper)
 

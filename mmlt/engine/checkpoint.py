@@ -15,7 +15,7 @@ import torch
 from mmengine.logging import print_log
 
 from mmlt.errors import UserError
-from mmlt.files import atomic_write
+from mmlt.files import atomic_write, size_as_stored
 from mmlt.plain import plain
 from mmlt.schema import ANY, FINGERPRINT, NUMBER, problem, read_json
 
@@ -159,23 +159,6 @@ def load_checkpoint(path: str | Path) -> dict:
     if wrong := problem(content, CONTENT, finite=False):
         raise UserError(f'the checkpoint {path} is damaged ({wrong}): use another one.')
     return content
-
-
-def size_as_stored(path: Path) -> int:
-    """Bytes of a file that `torch.save` wrote: what it holds is not compressed, so it cannot unfold to more.
-
-    Raises:
-        UserError: it is no such archive.
-    """
-    size = path.stat().st_size
-    try:
-        with zipfile.ZipFile(path) as file:
-            entries = file.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RecursionError) as error:
-        raise UserError(f'the checkpoint {path} is damaged or no checkpoint at all: use another one.') from error
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > size:
-        raise UserError(f'the checkpoint {path} is compressed or claims more than it holds: use another one.')
-    return size
 
 
 def _is_format(value: Any) -> bool:

@@ -55,10 +55,10 @@ def uncaptured(wanted: dict) -> dict:
 
 @cache
 def strict_settings() -> list[AbstractContextManager]:
-    """Settings of torch under which all that can fail in compiling fails in the call of the compiled function.
+    """Settings of torch that make every compilation error surface in the call of the compiled function.
 
-    By itself torch compiles the backward pass when it is first run, out of reach of a fallback, and runs a step that it
-    has compiled too often eagerly without a word. A setting that this torch does not have yet is left out.
+    By default torch compiles the backward pass lazily, where no fallback can catch an error, and silently runs a step
+    eagerly once it has been recompiled too often. Settings that this version of torch lacks are left out.
     """
     import torch._dynamo.config  # here, for it takes seconds
     import torch._functorch.config

@@ -158,7 +158,7 @@ def _entry(name: str, value: Any, parameter: Tensor, layouts: dict[str, Layout |
         number = value is None or type(value) is bool or (type(value) in (int, float) and abs(value) < float('inf'))
         return None if number and not (layouts and layouts[name]) else 'is no tensor as here'
     layout = layouts[name] if layouts is not None else None
-    if layout is None:  # nobody knows how it should be: a counter, or like its parameter
+    if layout is None:  # unknown: a counter, or shaped like its parameter
         layout = (parameter.shape if value.numel() != 1 else value.shape, value.dtype)
     if value.shape != layout[0] or (value.dtype != layout[1] and value.numel() != 1):
         return f'is {value.dtype} {tuple(value.shape)} there and {layout[1]} {tuple(layout[0])} here'

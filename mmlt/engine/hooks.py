@@ -1,16 +1,22 @@
 """Hooks of a run: class counts to the model, progress, checkpoints."""
 
 import json
+import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import mmengine.hooks
 from mmengine.device import get_device
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import is_distributed, is_main_process, master_only
 from mmengine.hooks import Hook, RuntimeInfoHook
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mmlt.arguments import number
 from mmlt.engine.console import console, note, on_terminal, say
+from mmlt.engine.course import PlainCourse, course_of
+from mmlt.engine.selection import Selection
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
 from mmlt.registry import HOOKS
@@ -25,9 +31,17 @@ class ClassCountsHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_run(self, runner) -> None:  # noqa: ANN001
-        """The one place where counts enter the model."""
-        runner.bare_model.set_class_counts(runner.train_loop.dataloader.dataset.metainfo['class_counts'])
-        runner.bare_model.data_preprocessor.seed = runner.draw_seed
+        """The one place where counts enter the model; under MMEngine's own Runner the prerequisites too."""
+        if runner.train_loop is None:
+            return
+        course = course_of(runner)
+        metainfo = runner.train_loop.dataloader.dataset.metainfo
+        course.bare_model.set_class_counts(metainfo['class_counts'])
+        if 'num_images' in metainfo:  # images with several classes: the counts do not add up to it
+            course.bare_model.set_num_images(metainfo['num_images'])
+        course.bare_model.data_preprocessor.seed = course.draw_seed
+        if isinstance(course, PlainCourse):
+            course.complete_model()
 
 
 @HOOKS.register_module()
@@ -39,6 +53,24 @@ class QuietRuntimeInfoHook(RuntimeInfoHook):
 
 
 @HOOKS.register_module()
+class LoggerHook(mmengine.hooks.LoggerHook):
+    """MMEngine's lines and scalars, without its fetch of every loss in every step.
+
+    A loss is the mean over the steps since the line before, where MMEngine's own shows the last ten steps'.
+    """
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+        """See MMEngine's; the losses are fetched when a line is due."""
+        loader = runner.train_dataloader
+        last = self.end_of_epoch(loader, batch_idx) and (not self.ignore_last or len(loader) <= self.interval)
+        if last or self.every_n_inner_iters(batch_idx, self.interval):
+            for name, mean in course_of(runner).watch.fetch(len(loader)).items():
+                runner.message_hub.log_scalars.pop(f'train/{name}', None)  # its mean is one of steps already
+                runner.message_hub.update_scalar(f'train/{name}', mean)
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+
+
+@HOOKS.register_module()
 class ProgressHook(Hook):
     """A bar with ETA, loss and accuracy on a terminal; a plain line now and then elsewhere; every epoch in the log.
 
@@ -46,7 +78,8 @@ class ProgressHook(Hook):
 
     Args:
         interval: steps between two fetches of the losses.
-        seconds: least time between two plain lines on a console that is no terminal.
+        seconds: time to the first plain line on a console that is no terminal, and least time between two of them; they
+            get rarer as the run goes on, one for each twentieth of the time so far.
     """
 
     priority = 'BELOW_NORMAL'
@@ -64,7 +97,8 @@ class ProgressHook(Hook):
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Start the clock and, on a terminal, the bar; a resumed run writes its scalars on from where it stands."""
         if is_main_process():
-            known = runner.epoch in runner.evaluated_epochs and not runner.train_loop.is_over  # else it is evaluated again
+            # An evaluation at the end of a run that is resumed there is made again.
+            known = runner.epoch in course_of(runner).evaluated_epochs and not getattr(runner.train_loop, 'is_over', False)
             cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, known)
         self._started = self._said = time.perf_counter()
         self._first_iter = self._since_iter = runner.iter
@@ -77,32 +111,38 @@ class ProgressHook(Hook):
             self._bar.start()
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
-        """Move the bar; fetch and log the losses every `interval` steps."""
-        if (runner.iter + 1) % self.interval == 0:
+        """Move the bar; fetch and log the losses every `interval` steps, and when a plain line is due."""
+        # Ranks fetch together, and their clocks differ: several of them keep to the steps.
+        due = self._bar is None and not is_distributed() and self._line_is_due()
+        if due or (runner.iter + 1) % self.interval == 0:
             self._log(runner, runner.iter + 1)
+        if due:
+            self._say_line(runner)
 
     def after_train_epoch(self, runner) -> None:  # noqa: ANN001
         """One line in the log for each epoch."""
         self._log(runner, runner.iter)
-        now = time.perf_counter()
-        text = f'{self._headline(runner, runner.epoch + 1)}  ETA {self._eta(runner)}'
-        if self._bar is None and now - self._said > self.seconds:
-            self._said = now
-            say(text)
+        if self._bar is None and self._line_is_due():
+            self._say_line(runner)
         else:
-            note(text)
+            note(self._line(runner))
+
+    def _line_is_due(self) -> bool:
+        now = time.perf_counter()
+        return now - self._said > max(self.seconds, (now - self._started) / 20)
+
+    def _say_line(self, runner) -> None:  # noqa: ANN001
+        self._said = time.perf_counter()
+        say(self._line(runner))
+
+    def _line(self, runner) -> str:  # noqa: ANN001
+        return f'{self._headline(runner, runner.epoch + 1)}  ETA {self._eta(runner)}'
 
     def after_val_epoch(self, runner, metrics=None) -> None:  # noqa: ANN001
-        """Show the accuracies of an evaluation."""
-        shown = [
-            f'{name.split("/")[1]} {value:.2f}'
-            for name, value in metrics.items()
-            if name.startswith('accuracy/') and name != 'accuracy/mean_class'
-        ]
+        """Show the accuracies of an evaluation; on a terminal they stay above the bar."""
+        shown = accuracies(metrics)
         self._accuracy = f'  {shown[0]}' if shown else ''
-        note(f'epoch {runner.epoch}/{runner.max_epochs}  evaluated: {", ".join(shown)}')
-        if self._bar is None and runner.train_loop.epoch == runner.max_epochs:
-            say(f'epoch {runner.epoch}/{runner.max_epochs}  evaluated: {", ".join(shown)}')
+        (say if self._bar else note)(f'epoch {runner.epoch}/{runner.max_epochs}  evaluated: {", ".join(shown)}')
         self._write(runner, metrics, runner.iter)
 
     def after_train(self, runner) -> None:  # noqa: ANN001
@@ -121,11 +161,11 @@ class ProgressHook(Hook):
 
     def _eta(self, runner) -> str:  # noqa: ANN001
         done = runner.iter + 1 - self._first_iter
-        left = (runner.max_iters - runner.iter - 1) * (time.perf_counter() - self._started) / max(done, 1)
+        left = max(runner.max_iters - runner.iter - 1, 0) * (time.perf_counter() - self._started) / max(done, 1)
         return f'{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}'
 
     def _log(self, runner, done: int) -> None:  # noqa: ANN001
-        means = runner.watch.fetch(len(runner.train_loop.dataloader))
+        means = course_of(runner).watch.fetch(len(runner.train_loop.dataloader))
         now = time.perf_counter()
         images = (done - self._since_iter) * runner.train_loop.dataloader.batch_size
         if means and now > self._since:
@@ -142,6 +182,12 @@ class ProgressHook(Hook):
         runner.visualizer.add_scalars(scalars, step=step)
         with open(Path(runner.work_dir) / SCALARS_FILE, 'a', encoding='utf-8') as file:
             file.write(json.dumps({'step': step, 'epoch': runner.epoch, **scalars}) + '\n')
+
+
+def accuracies(metrics: Mapping[str, float]) -> list[str]:
+    """Top-1 and the accuracy of each shot group in words."""
+    names = ('top1', 'many', 'medium', 'few')
+    return [f'{name} {metrics[f"accuracy/{name}"]:.2f}' for name in names if f'accuracy/{name}' in metrics]
 
 
 def cut_scalars(path: Path, step: int, evaluated: bool) -> None:
@@ -165,35 +211,64 @@ def cut_scalars(path: Path, step: int, evaluated: bool) -> None:
 
 @HOOKS.register_module()
 class CheckpointHook(Hook):
-    """Save the run after an epoch, at most every few seconds, and always after the last one.
+    """Save the run after an epoch, at most every few seconds or every few epochs, and always after the last one.
 
     Args:
         seconds: least time between two checkpoints.
         keep: resumable checkpoints to keep; two, so that there is one to fall back on.
+        interval: epochs between two checkpoints, instead of `seconds`; MMEngine's name.
+        max_keep_ckpts: MMEngine's name for `keep`, which it replaces; -1 keeps all.
+        save_best: the metric by which the best epoch is chosen, see `Selection`: that epoch stands as `best` in results.json,
+            its weights in `best.pth`.
+        rule: `greater` or `less`, see `Selection`.
+
+    Raises:
+        UserError: a number out of its range, or no such rule.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, seconds: float = 20.0, keep: int = 2) -> None:
+    def __init__(
+        self,
+        seconds: float = 20.0,
+        keep: int = 2,
+        interval: int | None = None,
+        max_keep_ckpts: int | None = None,
+        save_best: str | None = None,
+        rule: str | None = None,
+    ) -> None:
         if not isinstance(seconds, (int, float)) or type(keep) is not int or keep < 1:
             raise UserError(f'CheckpointHook takes seconds and keep, a number from 1, not {seconds!r} and {keep!r}.')
+        if interval is not None:
+            number(self, 'interval', interval, least=1, whole=True)
+        if max_keep_ckpts not in (None, -1):
+            number(self, 'max_keep_ckpts', max_keep_ckpts, least=1, whole=True)
         self.seconds = seconds
-        self.keep = keep
+        self.keep = {None: keep, -1: sys.maxsize}.get(max_keep_ckpts, max_keep_ckpts)
+        self.interval = interval
+        self.selection = Selection(save_best, rule)
         self._saved = 0.0
 
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Start the clock."""
         self._saved = time.monotonic()
+        course_of(runner).selection = self.selection
 
     def after_train_epoch(self, runner) -> None:  # noqa: ANN001
         """Save, with one more epoch done, what a resumed run needs."""
+        course = course_of(runner)
         last = runner.epoch + 1 == runner.max_epochs
-        stop = runner.asked_to_stop() and not last
-        if last or stop or runner.agreed(time.monotonic() - self._saved >= self.seconds):
-            runner.save_run(runner.epoch + 1, 0, self.keep)
+        stop = course.asked_to_stop() and not last
+        if last or stop or self._is_due(runner):
+            course.save_run(runner.epoch + 1, 0, self.keep)
             self._saved = time.monotonic()
         if stop:
-            runner.leave(f'epoch {runner.epoch + 1}')
+            course.leave(f'epoch {runner.epoch + 1}')
+
+    def _is_due(self, runner) -> bool:  # noqa: ANN001
+        if self.interval is not None:
+            return (runner.epoch + 1) % self.interval == 0
+        return course_of(runner).agreed(time.monotonic() - self._saved >= self.seconds)
 
 
 def peak_memory_mb() -> float:

@@ -45,10 +45,14 @@ def is_val_loop(runner: Runner, loop: BaseLoop) -> bool:
     return loop is runner._val_loop
 
 
-def resume_is_due(runner: Runner) -> bool:
-    """Whether the runner is to resume; true once."""
-    due = runner._resume and not runner._has_loaded
-    runner._has_loaded |= due
+def is_asked_to_resume(runner: Runner) -> bool:
+    """Whether the runner is to go on with an unfinished run."""
+    return runner._resume
+
+
+def loading_is_due(runner: Runner) -> bool:
+    """Whether the runner has not loaded or resumed anything yet; true once."""
+    due, runner._has_loaded = not runner._has_loaded, True
     return due
 
 

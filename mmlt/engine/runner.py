@@ -12,6 +12,7 @@ import torch
 from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
@@ -23,18 +24,19 @@ from mmlt.engine.checkpoint import (
     write_elapsed,
 )
 from mmlt.engine.compiled import CompiledForward, compile_options
-from mmlt.engine.console import say
+from mmlt.engine.console import note, say
 from mmlt.engine.fitting import by_current_names, misfit
 from mmlt.engine.hook_state import HookStates
-from mmlt.engine.mmengine_compat import log_into_work_dir, resume_is_due
+from mmlt.engine.mmengine_compat import is_asked_to_resume, loading_is_due, log_into_work_dir
+from mmlt.engine.selection import Selection
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError, changed
-from mmlt.models.weights import load_weights
+from mmlt.models.weights import load_weights, read_weights
 from mmlt.plain import plain
 from mmlt.registry import RUNNERS
 
-ECHO = 5.0  # seconds within which a SIGTERM after another signal is taken for the same wish
+ECHO = 5.0  # seconds within which a SIGTERM that follows another signal counts as the same request
 
 
 @RUNNERS.register_module()
@@ -44,6 +46,7 @@ class LongTailedRunner(ClearRunner):
     Attributes:
         identity: what a checkpoint must agree with to be resumed: config hash, its components, teachers' SHA-256.
         history: one record `{epoch, metrics}` for each evaluation so far.
+        selection: how the best of them is chosen; the checkpoint hook sets it.
         draw_seed: seed of the sampler, the augmentation and dropout.
         precision: `fp32` or `bf16`.
         compiled: the compiled forward pass; None in eager training.
@@ -54,6 +57,7 @@ class LongTailedRunner(ClearRunner):
         self.watch = LossWatch()
         self.compiled: CompiledForward | None = None
         self.history: list[dict] = []
+        self.selection = Selection()
         self.identity: dict = {}
         self.image_size: list[int] | None = None
         self._signal: int | None = None
@@ -88,14 +92,31 @@ class LongTailedRunner(ClearRunner):
         return [record['epoch'] for record in self.history]
 
     def build_model(self, model: Any) -> Any:
-        """See `Runner.build_model`; its layout is final before it is wrapped, for a wrapper lays out gradients alike."""
+        """See `Runner.build_model`; the memory format is set before wrapping, since DDP fixes the layout of gradients then."""
         model = super().build_model(model)
         return model.to(memory_format=getattr(model, 'memory_format', torch.contiguous_format))
 
     def build_logger(self, log_level: int | str = 'WARNING', log_file: str | None = None, **kwargs: Any) -> MMLogger:
-        """MMEngine's logger, warnings only and without its folder a run: the run's own log is `train.log`."""
+        """MMEngine's logger without its folder a run: the run's own log is `train.log`. Where it is told to say more than
+        warnings, it writes `mmengine.log` too."""
         log_into_work_dir(self)
+        if log_level not in ('WARNING', 'ERROR', 'CRITICAL'):
+            kwargs.update(log_file=str(Path(self.work_dir) / 'mmengine.log'), file_mode='a')
         return MMLogger.get_instance(self.experiment_name, logger_name='mmlt', log_level=log_level, **kwargs)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """See `Runner.register_default_hooks`; the class counts reach the model whatever hooks a config names, and MMEngine's
+        `timer` and `sampler_seed`, which nothing here needs, are left out unless it names them."""
+        own = dict(class_counts=dict(type='ClassCountsHook'), runtime_info=dict(type='QuietRuntimeInfoHook'))
+        own.update(timer=None, sampler_seed=None)
+        super().register_default_hooks({**own, **(hooks or {})})
+
+    def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
+        """See `Runner.scale_lr`: with `enable=True` the learning rate counts for `base_batch_size` images a step."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            ratio = self.train_loop.dataloader.batch_size * self.world_size / auto_scale_lr['base_batch_size']
+            for group in optim_wrapper.param_groups:
+                group['lr'] *= ratio
 
     def log_environment(self, env_cfg: dict) -> None:
         """The environment stands in results.json."""
@@ -105,11 +126,9 @@ class LongTailedRunner(ClearRunner):
         return ''
 
     def record_evaluation(self, epoch: int, metrics: dict[str, float]) -> None:
-        """Keep an evaluation's metrics; keep the weights too where they are the best so far."""
-        before = [record['metrics']['accuracy/top1'] for record in self.history if 'accuracy/top1' in record['metrics']]
+        """Keep an evaluation's metrics; keep the weights too where they are the best so far (see `selection`)."""
         self.history.append(dict(epoch=epoch, metrics=dict(metrics)))
-        top1 = metrics.get('accuracy/top1')
-        if top1 is not None and top1 > max(before, default=float('-inf')):
+        if self.selection.best(self.history) is self.history[-1]:
             self._save('best.pth', epoch, 0, weights_only=True)
 
     def _class_folders(self) -> dict[str, list]:
@@ -185,17 +204,19 @@ class LongTailedRunner(ClearRunner):
             save_checkpoint(Path(self.work_dir) / name, content)
 
     def load_or_resume(self) -> None:
-        """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh."""
+        """Resume from the folder's newest readable checkpoint if asked; with none there, start afresh, or from `load_from`."""
         self.hook_states = HookStates(self.hooks, self.bare_model)
         self.watch.begin(self.bare_model.state_dict())
-        if not resume_is_due(self):
+        if not loading_is_due(self):
             return
+        if not is_asked_to_resume(self):
+            return self._begin()
         found = latest_checkpoint(self.work_dir, self._check)
         barrier()
         if is_main_process():
             set_aside_newer(self.work_dir, found[0] if found else None)
         if found is None:
-            return
+            return self._begin()
         path, content = found
         meta = content['meta']
         if differs := self._other_run(content):
@@ -212,6 +233,21 @@ class LongTailedRunner(ClearRunner):
                 'delete it to go on from an older one.'
             ) from error
         say(f'resumed after epoch {meta["epoch"]}' + (f', step {meta["step"]}' if meta['step'] else '') + f' from {path}')
+
+    def _begin(self) -> None:
+        """Begin a new run with the weights of `load_from`, where the config names a file."""
+        source = self.cfg.get('load_from')
+        if not source:
+            return
+        taken, left = self.bare_model.begin_with_file(read_weights(Path(source)), source)
+        say(f'  load_from {source}: {len(taken)} tensors taken, {len(left)} not' + (f': {"; ".join(left[:4])}' if left else '')
+            + (f'; and {len(left) - 4} more, which train.log names' if len(left) > 4 else ''))  # fmt: skip
+        for line in left[4:]:
+            note(f'    not taken: {line}')
+
+    def begin_training(self) -> None:
+        """From here on, what a hook changes is its state."""
+        self.hook_states.begin()
 
     def _other_run(self, content: dict) -> str | None:
         """What shows that a checkpoint is of another run than this one, in words."""
@@ -283,7 +319,7 @@ class LongTailedRunner(ClearRunner):
             return
         now = time.monotonic()
         if self._signal is not None:
-            # Slurm signals every process of a step, and a parent of this one hands the same signal on: one wish, not two.
+            # Slurm signals every process of a step, and a parent of this one forwards the same signal: one request, not two.
             if number == signal.SIGTERM and now - self._signalled < ECHO:
                 return
             sys.exit(128 + number)
@@ -296,9 +332,9 @@ class LongTailedRunner(ClearRunner):
         self._signal = self._largest(self._signal or 0) or None
         return self._signal is not None
 
-    def agreed(self, wish: bool) -> bool:
-        """Whether any rank wishes so: clocks differ, and what all ranks do together all must decide alike."""
-        return bool(self._largest(int(wish)))
+    def agreed(self, wanted: bool) -> bool:
+        """Whether `wanted` is true on any rank, so that all ranks take the same decision although their clocks differ."""
+        return bool(self._largest(int(wanted)))
 
     def _largest(self, number: int) -> int:
         if not torch.distributed.is_initialized():

@@ -16,6 +16,8 @@ from mmlt.config.check import arguments_of, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
+from mmlt.config.values import check_complete
+from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
 from mmlt.engine.device import resolve_precision
@@ -24,7 +26,7 @@ from mmlt.errors import UserError, changed
 from mmlt.files import sha256_of
 from mmlt.models.backbones.pooling import feature_channels
 from mmlt.plain import plain
-from mmlt.registry import DATASETS, MODELS
+from mmlt.registry import MODELS
 from mmlt.schema import problem, read_json
 
 # What a record must have to be looked at as that of a finished run.
@@ -54,12 +56,12 @@ def shared_dataset(cfg: dict) -> Any:
     """Build a data set once a process, so that teacher and student read it once."""
     key = json.dumps([str(Path.cwd()), cfg], sort_keys=True, default=str)  # a path in it may be relative
     if key not in _built:
-        _built[key] = DATASETS.build(cfg)
+        _built[key] = build_dataset(cfg)
     return _built[key]
 
 
 def forget_changeable() -> None:
-    """Let go of the data sets whose files may be others by now: a notebook trains twice, and images are replaced between."""
+    """Forget the data sets read from files: a notebook may train again after its images have changed."""
     for key, dataset in list(_built.items()):
         if not (getattr(dataset, 'resident', False) and dataset.metainfo.get('verified')):
             del _built[key]
@@ -71,12 +73,14 @@ class Need:
 
     Args:
         source: the run, or a checkpoint.
+        role: what it is needed as, for instance `teacher`.
         classes: names of the run's classes, or their places, in the order of the needed model's own; None where both have
             the same, or the names tell.
         parts: names of the parts whose weights are taken (`init` alone); none for all.
     """
 
     source: 'Stage | Path'
+    role: str
     classes: list | None = None
     parts: list[str] = field(default_factory=list)
 
@@ -92,7 +96,7 @@ class Need:
         elif self.source.is_file():
             own = sha256_of(self.source)
         else:
-            raise UserError(f'the config names the checkpoint {self.source}, which is not there: correct its prerequisites.')
+            raise UserError(f'the config names {self.source} as its {self.role}, which is not there: correct the path.')
         more = {name: value for name, value in dict(classes=self.classes, parts=self.parts).items() if value}
         return dict(run=own, **more) if more else own
 
@@ -133,29 +137,19 @@ class Stage:
             raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
+        check_complete(self.cfg, self.path)
         check_parts(dict(self.cfg.items()))
+        if (begins := self.cfg.get('load_from')) and not Path(begins).is_file():
+            raise UserError(
+                f'load_from names {begins}, and there is no such file: '
+                + ('download it, and name the file.' if '://' in begins else 'correct the path.')
+            )
         self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
-        self.several: set[str] = set()  # roles that the config gives as a list
-        self.prerequisites: dict[str, list[Need]] = {}
-        for role, needed in (self.cfg.get('prerequisites') or {}).items():
-            if isinstance(needed, (list, tuple)):
-                self.several.add(role)
-            self.prerequisites[role] = [self._need(one) for one in (needed if role in self.several else [needed])]
+        named = self.cfg.get('prerequisites') or {}
+        self.several = {role for role, needed in named.items() if isinstance(needed, (list, tuple))}
+        common = dict(overrides=handed_on(self.overrides), precision=self.precision, work_root=self.work_root)
+        self.prerequisites = needs_of(named, self.path, self.seed, needed_by=(*self.needed_by, self.path), **common)
         complete_model(self.cfg)
-
-    def _need(self, needed: dict) -> Need:
-        more = dict(classes=plain(needed.get('classes')), parts=plain(needed.get('parts', [])))
-        if needed.get('checkpoint'):
-            return Need(Path(needed.checkpoint), **more)
-        stage = Stage(
-            find_beside(self.path, needed.config),
-            self.seed + needed.get('seed_offset', 0),
-            handed_on(self.overrides),
-            self.precision,
-            self.work_root,
-            needed_by=(*self.needed_by, self.path),
-        )
-        return Need(stage, **more)
 
     @property
     def needs(self) -> list[Need]:
@@ -198,7 +192,7 @@ class Stage:
         }
         files = [*initial_weights(self.cfg.model), *([self.cfg.load_from] if self.cfg.get('load_from') else [])]
         data, tested_on = self.loader.dataset, self.val_loader.dataset
-        # Known pixels are what the config says; of others the config says too little, and their files may be others.
+        # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
         return outcome_of(
             self.cfg,
             data.fingerprint(),
@@ -249,6 +243,29 @@ class Stage:
         return None
 
 
+def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **common: Any) -> dict[str, list[Need]]:
+    """The prerequisites of a config by role.
+
+    Args:
+        named: what the config says.
+        path: its file, from which others are named.
+        seed: the training seed.
+        common: further arguments of each `Stage`.
+    """
+
+    def need(role: str, one: dict) -> Need:
+        more = dict(classes=plain(one.get('classes')), parts=plain(one.get('parts', [])))
+        if one.get('checkpoint'):
+            return Need(Path(one['checkpoint']), role, **more)
+        source = Stage(find_beside(path, one['config']), seed + one.get('seed_offset', 0), **common)
+        return Need(source, role, **more)
+
+    return {
+        role: [need(role, one) for one in (needed if isinstance(needed, (list, tuple)) else [needed])]
+        for role, needed in named.items()
+    }
+
+
 def complete_model(cfg: Config) -> None:
     """Write into the config what the model would ask of its backbone: the `in_channels` of its head and its projector."""
     parts = [cfg.model[key] for key in ('head', 'projector') if 'in_channels' not in (cfg.model.get(key) or {'in_channels': 0})]
@@ -262,19 +279,20 @@ def complete_model(cfg: Config) -> None:
             part.in_channels = channels
 
 
-def check_folder(stage: Stage, needed_by: str | None = None) -> None:
-    """Say what the checkpoints in a stage's folder are, where `--resume` was not asked for.
+def check_folder(stage: Stage, needed_by: str | None = None, resume: bool = False) -> None:
+    """Compare the checkpoints in a run's folder with the run.
 
     Args:
-        stage: the stage.
+        stage: the run.
         needed_by: name of the run this one is a prerequisite of: it goes on with what is its own.
+        resume: whether the run shall go on with them.
 
     Raises:
         UserError: unless it goes on; only where it is of use does it advise to resume.
     """
     found = latest_checkpoint(stage.folder)
     if found is None:
-        if needed_by:
+        if needed_by or resume:
             return
         raise UserError(
             f'{stage.folder} holds checkpoints that cannot be read: delete them, or choose another --work-dir '
@@ -289,9 +307,16 @@ def check_folder(stage: Stage, needed_by: str | None = None) -> None:
                 '(prerequisites.ROLE.checkpoint).'
             )
         return
+    if resume:
+        if before != now:
+            raise UserError(
+                f'cannot resume from {found[0]}: {changed(before, now, "outcome")}; train into another --work-dir, or restore '
+                'the config.'
+            )
+        return
     if before == now:
         raise UserError(f'{stage.folder} holds an unfinished run: go on with --resume, or choose another --work-dir.')
     raise UserError(
-        f'{stage.folder} holds a run of another config ({changed(before, now, "outcome")}): choose another --work-dir, '
-        'or restore the config; --resume does not go on with a changed one.'
+        f'{stage.folder} holds a run of another config or of other data ({changed(before, now, "outcome")}): choose another '
+        '--work-dir, or restore the config; --resume does not go on with a changed one.'
     )

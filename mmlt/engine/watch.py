@@ -1,4 +1,4 @@
-"""Running means of the losses, kept on the device until somebody asks, and an eye on what is saved."""
+"""Running means of the losses, kept on the device until they are fetched, and a check of what is saved."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ class LossWatch:
         self._allowed: set[str] = set()
 
     def begin(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Take in the model's state as it is built: what is infinite there (a mask of a third party's) may be so later."""
+        """Record which tensors of the freshly built model are infinite (an attention mask, for instance): these may stay so."""
         self._allowed = {name for name, value in weights.items() if not is_finite(value)}
 
     def not_finite(self, content: Mapping) -> str | None:
@@ -37,7 +37,7 @@ class LossWatch:
         return not_finite(parts)
 
     def add(self, losses: dict[str, torch.Tensor], step: int) -> None:
-        """Take in one step's losses (scalars by name; `loss` is their sum)."""
+        """Accumulate one step's losses (scalars by name; `loss` is their sum)."""
         for name, value in losses.items():
             value = value.detach()
             self._sums[name] = self._sums[name] + value if name in self._sums else value.float().clone()

@@ -66,7 +66,7 @@ class ExpertMetric(BaseMetric):
         self._num_experts = 0
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Take in a batch's records: `expert_logits` (B, E, K), `target` (B,) and `indices` (B,); others are skipped."""
+        """Accumulate a batch's records: `expert_logits` (B, E, K), `target` (B,) and `indices` (B,); others are skipped."""
         for sample in data_samples:
             if 'expert_logits' in sample:
                 statistics = expert_statistics(sample['expert_logits'])

@@ -52,7 +52,7 @@ class ShotGroupMetric(BaseMetric):
         self._num_classes = 0
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Take in the predictions of a batch.
+        """Accumulate the predictions of a batch.
 
         Args:
             data_batch: not used.

@@ -21,7 +21,7 @@ class Outputs(NamedTuple):
     Attributes:
         features: (B, C), or (B, E, C) of E experts.
         logits: (B, K), or (B, E, K) of E experts.
-        maps: what the backbone returned, before pooling; None where nobody keeps it.
+        maps: what the backbone returned, before pooling; None where it was not kept.
         classes: int64 (K,), the student's class behind each logit, of a teacher that knows some classes only; None where
             the logits are of all classes, in their order.
     """
@@ -87,6 +87,7 @@ class Step:
         self._ensemble = ensemble
         self._together = together
         self._outputs: dict[int, Outputs] = {}
+        self._ensembles: dict[int, Outputs] = {}
 
     def outputs(self, view: int = 0) -> Outputs:
         """The network's outputs on one view, computed when they are first asked for."""
@@ -97,11 +98,15 @@ class Step:
                 self._outputs = {place: Outputs(*part) for place, part in enumerate(parts)}
             else:
                 self._outputs[view] = self._network(self.images[view])
+            if self.teachers:  # at once, whatever term asks first: gradients are added up in the same order
+                self.ensemble(view)
         return self._outputs[view]
 
     def ensemble(self, view: int = 0) -> Outputs:
         """As `outputs`, features (B, C) and logits (B, K) of the ensemble where there are experts."""
-        return self._ensemble(self.outputs(view))
+        if view not in self._ensembles:
+            self._ensembles[view] = self._ensemble(self.outputs(view))
+        return self._ensembles[view]
 
     def by_label(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """A row for each label of each image.

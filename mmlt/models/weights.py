@@ -1,11 +1,18 @@
-"""Weights into a model, every name and shape agreeing."""
+"""Weights from a file, and into a model: all of them, or those that agree by name and shape."""
 
+import pickle
+import zipfile
 from pathlib import Path
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from mmlt.errors import UserError
+from mmlt.files import size_as_stored
 from mmlt.tensors import not_finite
+
+WRAPPERS = ('state_dict', 'model', 'net')
 
 
 def load_weights(model: nn.Module, state_dict: dict, source: str | Path) -> None:
@@ -34,3 +41,71 @@ def load_weights(model: nn.Module, state_dict: dict, source: str | Path) -> None
     if wild := not_finite(state_dict, but=own):
         raise UserError(f'{source} holds values that are NaN or infinite ({wild}): use an earlier checkpoint.')
     model.load_state_dict(state_dict)
+
+
+def load_agreeing(model: nn.Module, state_dict: dict[str, Tensor], source: str | Path) -> tuple[list[str], list[str]]:
+    """Put those weights into a model that agree with its own by name and shape.
+
+    Args:
+        model: the model.
+        state_dict: tensors by name.
+        source: where they come from, for the message.
+
+    Returns:
+        The names that were taken, and for each other one, of the model or of the file, why it was not.
+
+    Raises:
+        UserError: nothing agrees.
+    """
+    own, given = model.state_dict(), state_dict
+    taken = [name for name, value in own.items() if name in given and given[name].shape == value.shape]
+    left = [
+        f'{name} ({tuple(given[name].shape)} there, {tuple(value.shape)} here)' if name in given else f'{name} (not there)'
+        for name, value in own.items()
+        if name not in taken
+    ]
+    left += [f'{name} (unknown here)' for name in given if name not in own]
+    if not taken:
+        raise UserError(
+            f'{source} has no weight that fits this model: it holds {", ".join(list(given)[:3])}, the model '
+            f'{", ".join(list(own)[:3])}.'
+        )
+    model.load_state_dict({**own, **{name: given[name] for name in taken}})
+    return taken, left
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from an .npz or a .pth file; nothing in either is executed.
+
+    Raises:
+        UserError: it is missing, of another kind, damaged, or holds more than plain data.
+    """
+    if not path.is_file():
+        raise UserError(f'there is no file {path}: check the path.')
+    if path.suffix == '.npz':
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: torch.from_numpy(np.array(file[name])) for name in file.files}
+        except Exception as error:  # a damaged archive fails in many ways
+            raise UserError(f'{path} cannot be read as plain arrays ({error}): get it again.') from error
+    if path.suffix not in ('.pth', '.pt', '.tar'):
+        raise UserError(f'{path} is neither .npz nor .pth (or .pt, .tar): give one of these.')
+    if zipfile.is_zipfile(path):  # not so before torch 1.6
+        size_as_stored(path)
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f'{path} is damaged or holds more than tensors and plain data, and is not loaded, since that could run '
+            'code: ask its authors for the bare state dict.'
+        ) from error
+    except Exception as error:  # a damaged archive fails in many ways
+        raise UserError(f'{path} is damaged ({type(error).__name__}): get it again.') from error
+    for wrapper in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    items = content.items() if isinstance(content, dict) else ()
+    tensors = {name: value for name, value in items if isinstance(value, Tensor)}
+    if not tensors:
+        raise UserError(f'{path} holds no tensors by name: give a state dict, or a file with one under "state_dict".')
+    return tensors

@@ -8,8 +8,9 @@ import torch
 
 from mmlt.apis.aggregation import aggregate
 from mmlt.apis.test import test as evaluate
-from mmlt.apis.train import load_classifier, train
+from mmlt.apis.train import train
 from mmlt.datasets import Digits
+from mmlt.engine.finished import load_classifier
 from mmlt.errors import UserError
 from mmlt.evaluation.posthoc.aggregation import Aggregation
 

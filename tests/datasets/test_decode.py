@@ -142,7 +142,8 @@ def with_nan(pixels):
 
 
 REFUSED = {
-    'floats in 0..255': (saved('x.tif', GREY.astype(np.float32)), None, 'from 0 to 255, which is not within 0 to 1: set max_value'),
+    'floats in 0..255': (
+        saved('x.tif', GREY.astype(np.float32)), None, 'from 0 to 255, which is not within 0 to 1: set max_value'),
     'floats below 0': (saved('x.tif', GREY.astype(np.float32) / 255 - 0.1), None, 'from -0.1 to 0.9'),
     'not a number': (saved('x.tif', with_nan(GREY)), None, 'from nan to nan'),
     '32-bit numbers': (saved('x.tif', GREY.astype(np.int32)), None, 'nothing says which value is white: set max_value'),

@@ -35,8 +35,10 @@ def test_a_list_keeps_its_order(pictures, name):
     assert dataset.metainfo['class_counts'] == [3, 3] and dataset.metainfo['classes'] == ('cat', 'dog')
     assert [dataset.path(i) for i in range(2)] == ['cat/0.png', 'a dog/1.png']
     assert not dataset.resident and dataset.metainfo['dataset'] == 'list'
-    lines = b''.join(f'{dataset.path(i)} {i % 2}\n'.encode() for i in range(6))
-    assert dataset.fingerprint()['content_sha256'] == hashlib.sha256(lines).hexdigest()
+    files = [(pictures / dataset.path(i)).read_bytes() for i in range(6)]
+    lines = b''.join(f'{dataset.path(i)} {i % 2} {len(files[i])}\n'.encode() for i in range(6))
+    inside = hashlib.sha256(b''.join(hashlib.sha256(content).digest() for content in files)).hexdigest()
+    assert dataset.fingerprint()['content_sha256'] == hashlib.sha256(lines + inside.encode()).hexdigest()
     assert ImageList(pictures, pictures / name).metainfo['classes'] == ('0', '1')
     assert ImageList(pictures, name, num_classes=5).metainfo['class_counts'] == [3, 3, 0, 0, 0]
 

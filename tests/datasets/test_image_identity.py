@@ -29,7 +29,8 @@ def pictures(tmp_path):
         (root / name).mkdir(parents=True)
         for number in range(3):
             Image.new('RGB', (9, 9), (80 * number, label, 0)).save(root / name / f'{number}.png')
-    (tmp_path / 'list.txt').write_text(''.join(f'{name}/{n}.png {k}\n' for k, name in enumerate(('cat', 'dog')) for n in range(3)))
+    lines = [f'{name}/{number}.png {label}\n' for label, name in enumerate(('cat', 'dog')) for number in range(3)]
+    (tmp_path / 'list.txt').write_text(''.join(lines))
     return root
 
 

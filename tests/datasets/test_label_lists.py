@@ -82,12 +82,12 @@ def test_a_tilde_is_the_home_folder(root, monkeypatch):
 def test_backslashes_in_data_root_are_read_where_only_they_are_there(root, monkeypatch):
     monkeypatch.chdir(root.parent)
     (root / 'list.txt').write_text(lines('{} {}', paths=[path.split('/')[1] for path in PATHS][:1] * 4))
-    assert ImageList(f'{root.name}\\cat', 'list.txt' if False else str(root / 'list.txt')).root == Path(root.name, 'cat')
+    assert ImageList(f'{root.name}\\cat', root / 'list.txt').root == Path(root.name, 'cat')
 
 
 WRONG = {  # the list, options, what is said
     'JSON on one line': (
-        json.dumps([dict(path='x', label=0)] * 100_000), {}, r"line 1 of .*more than 8,192 characters .*it is JSON, .*write one"),
+        json.dumps([dict(path='x', label=0)] * 100_000), {}, r'line 1 of .*more than 8,192 characters .*it is JSON, .*write'),
     'short JSON': ('{"cat/0.png": 0}', {}, r'line 1 of .* is not a path and a label: .*it is JSON'),
     'JSON that ends like a line': ('[\n "cat/0.png" \n', {}, 'line 1 of .*it is JSON'),
     'one line of everything': ('cat/0.png 0 ' * 120_000, {}, 'line 1 of .*a list has a line an image, a path and a label'),
@@ -118,7 +118,8 @@ WRONG = {  # the list, options, what is said
     'one class too many': (lines('{} {}'), dict(classes=['x', 'y']),
                            r'line 4 of .*label 2, but there are 2 classes .*the list has 3 different labels'),
     'remapped to another number': (
-        lines('{} {}'), dict(labels='remap', num_classes=4), r'3 different labels \(0, 1, 2\), but there are 4 classes: give labels='),
+        lines('{} {}'), dict(labels='remap', num_classes=4),
+        r'3 different labels \(0, 1, 2\), but there are 4 classes: give labels='),
     'a label that is none of them': (
         lines('{} {}'), dict(labels=[0, 1]), 'line 4 of .*label 2, which is not in `labels`: add it there'),
     'labels in words': (lines('{} {}'), dict(labels='renumber'), "labels must be 'remap' or a list .*'renumber'"),
@@ -130,7 +131,8 @@ WRONG = {  # the list, options, what is said
     'an empty name': (lines('{} {}'), dict(classes=['a', ' ', 'c']), 'classes: class 1 must be a name'),
     'a name twice': (lines('{} {}'), dict(classes=['a', 'b', 'a']), "classes 0 and 2 are both 'a': name each once"),
     'no class': (lines('{} {}'), dict(classes=[]), 'classes names no class'),
-    'a name that is not UTF-8': (lines('{} {}'), dict(classes=['a', 'b\udce9', 'c']), r"class 1 is called 'b\\udce9', .*rename it"),
+    'a name that is not UTF-8': (
+        lines('{} {}'), dict(classes=['a', 'b\udce9', 'c']), r"class 1 is called 'b\\udce9', .*rename it"),
     'names in another order than the folders': (
         lines('{} {}'), dict(classes=['a dog', 'cat', "it's"]),
         r"cat/0.png \(line 1 of .*is of class 0, which `classes` calls 'a dog', but lies in the folder of 'cat'"),

@@ -12,14 +12,14 @@ import torch
 from hostile import HARMLESS, META_KINDS, PICKLE_KINDS, write
 from misfits import STRUCTURE
 
-from mmlt.apis.convert import read_weights
-from mmlt.apis.train import harmless, load_classifier
 from mmlt.config.load import load_config
 from mmlt.datasets import CIFAR100, ImageList
 from mmlt.datasets import archive as archives
 from mmlt.datasets.archive import load_batch
 from mmlt.engine.checkpoint import content_sha256, latest_checkpoint, load_checkpoint, save_checkpoint
+from mmlt.engine.finished import harmless, load_classifier
 from mmlt.errors import UserError
+from mmlt.models.weights import read_weights
 from mmlt.plain import plain
 from mmlt.registry import MODELS
 

@@ -7,6 +7,7 @@ import torch
 from mmengine.optim import CosineAnnealingLR, LinearLR, MultiStepLR
 
 from mmlt.config.load import load_config
+from mmlt.registry import MODELS
 
 
 def rates(config: str) -> list[float]:
@@ -70,8 +71,9 @@ def test_bkd_reweights_from_the_start_on_cifar100_and_from_the_first_drop_on_cif
 @pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
 def test_the_strong_recipe(data):
     cfg = load_config(f'configs/ce/resnet32_{data}_strong_400e.py')
-    warm_up = [0.1 * (1 / 3 + 2 / 3 * epoch / 5) for epoch in range(5)]
-    expected = [*warm_up, *[0.1] * 315, *[0.01] * 40, *[0.001] * 40]
+    # NCL's authors count an epoch before it is trained: the warm-up begins at its second value, the drops come one earlier.
+    warm_up = [0.1 * (1 / 3 + 2 / 3 * epoch / 5) for epoch in range(1, 6)]
+    expected = [*warm_up, *[0.1] * 314, *[0.01] * 40, *[0.001] * 41]
     assert rates(f'configs/ce/resnet32_{data}_strong_400e.py') == pytest.approx(expected)
     optimizer = cfg.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.momentum, optimizer.weight_decay, optimizer.nesterov) == ('SGD', 0.9, 2e-4, True)
@@ -104,3 +106,108 @@ def test_the_recipe_of_decoupling(method, epochs, data):
     assert (optimizer.lr, optimizer.weight_decay, cfg.train_dataloader.batch_size) == (0.2, 5e-4, 512)
     assert (sampler.type, sampler.samples_per_class, sampler.length) == ('ClassAwareSampler', 4, 'max_count')
     assert cfg.train_cfg.max_epochs == epochs and cfg.prerequisites.backbone.config.endswith(f'ce/resnet32_{data}.py')
+
+
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_recipe_of_mislas(data):
+    first = f'configs/mislas/resnet32_{data}_stage1.py'
+    warm_up = [0.1 * epoch / 5 for epoch in range(1, 6)]
+    assert rates(first) == pytest.approx([*warm_up, *[0.1] * 155, *[0.01] * 20, *[0.001] * 20])
+    cfg = load_config(first)
+    assert (cfg.optim_wrapper.optimizer.weight_decay, cfg.train_dataloader.batch_size) == (2e-4, 128)
+    assert (cfg.model.mixing.type, cfg.model.mixing.alpha) == ('Mixup', 1.0)
+    second = load_config(f'configs/mislas/resnet32_{data}.py')
+    assert second.prerequisites.backbone.config == f'resnet32_{data}_stage1.py'
+    sampler = second.train_dataloader.sampler
+    assert (sampler.type, sampler.samples_per_class) == ('ClassAwareSampler', 4)
+
+
+def deviation_of_head(config: str) -> float:
+    """Standard deviation of the classifier's initial weights, over all experts."""
+    torch.manual_seed(0)
+    model = MODELS.build({**load_config(config).model, 'data_preprocessor': None})
+    heads = getattr(model.head, 'heads', [model.head])
+    return torch.cat([head.weight.detach().flatten() for head in heads]).std().item()
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        'ncl/resnet32_cifar100lt', 'ncl/resnet32_cifar100lt_30e', 'ncl/resnet8_digitslt', 'paco/resnet32_cifar100lt',
+        'gpaco/resnet32_cifar100lt', 'balanced_softmax/resnet32_cifar100lt_balms', 'ce/resnet32_cifar100lt_strong_400e',
+        'balanced_softmax/resnet32_cifar100lt_strong_400e', 'ncl/resnet32_cifar100lt_strong_400e',
+    ],
+)  # fmt: skip
+def test_classifiers_that_begin_as_a_plain_linear_layer(config):
+    """Uniform within 1 / sqrt(64), of deviation 1 / sqrt(3 * 64)."""
+    assert deviation_of_head(f'configs/{config}.py') == pytest.approx(math.sqrt(1 / (3 * 64)), rel=0.05)
+
+
+@pytest.mark.parametrize('method', ['ce', 'balanced_softmax', 'ecl'])
+def test_classifiers_that_begin_by_kaimings_distribution(method):
+    """Normal, of deviation sqrt(2 / 64)."""
+    assert deviation_of_head(f'configs/{method}/resnet32_cifar100lt.py') == pytest.approx(math.sqrt(2 / 64), rel=0.05)
+
+
+@pytest.mark.parametrize('method', ['paco', 'gpaco'])
+def test_the_projector_of_paco(method):
+    """The hidden layers as torch's own, the last one by Kaiming's distribution, as the backbone's code initialises it."""
+    torch.manual_seed(0)
+    layers = MODELS.build(load_config(f'configs/{method}/resnet32_cifar100lt.py').model).terms[0].projector.layers
+    first, last = layers[0].weight.std().item(), layers[-1].weight.std().item()
+    assert first == pytest.approx(math.sqrt(1 / (3 * 64)), rel=0.1) and last == pytest.approx(math.sqrt(2 / 64), rel=0.1)
+
+
+def test_ncl_leaves_out_the_last_short_batch():
+    assert load_config('configs/ncl/resnet32_cifar100lt.py').train_dataloader.drop_last is True
+
+
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_dive_drops_its_rate_at_120_and_160_for_teacher_and_student(data):
+    expected = [0.1 * (min(e, 5) / 5) * (1e-4 if e > 160 else 1e-2 if e > 120 else 1) for e in range(1, 201)]
+    for config in (f'configs/dive/resnet32_{data}.py', f'configs/dive/resnet32_{data}_teacher.py'):
+        assert rates(config) == pytest.approx(expected)
+        assert load_config(config).model.loss.type == 'BalancedSoftmaxLoss'
+    model = load_config(f'configs/dive/resnet32_{data}.py').model
+    assert (model.temperature, model.alpha, model.power) == (2.0 if data == 'cifar100lt' else 3.0, 0.5, 0.5)
+
+
+@pytest.mark.parametrize('ending', ['', '_30e'])
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_settings_of_cbd(data, ending):
+    student = load_config(f'configs/cbd/resnet32_{data}{ending}.py')
+    ensemble = load_config(f'configs/cbd/resnet32_{data}_ens{ending}.py')
+    teachers = ensemble.prerequisites.teacher
+    plain, jitter = f'resnet32_{data}_teacher{ending}.py', f'resnet32_{data}_jitter{ending}.py'
+    assert student.prerequisites.teacher.config == plain
+    assert [one.config for one in teachers] == [plain, plain, jitter, jitter]
+    assert [one.get('seed_offset', 0) for one in teachers] == [0, 1, 2, 3]
+    assert 'neck' not in student.model and ensemble.model.neck.out_channels == ensemble.model.head.in_channels == 4 * 64
+    for cfg in (student, ensemble):
+        assert (cfg.model.alpha, cfg.model.beta, cfg.model.head.scale) == (0.4, 100.0, 20.0)
+        assert cfg.train_dataloader.sampler.type == 'ClassBalancedRepeatSampler'
+        assert [one.type for one in cfg.data_preprocessor.train_transforms] == ['RandomCrop', 'RandomFlip']
+        assert cfg.train_cfg.max_epochs == load_config(f'configs/cbd/{plain}').train_cfg.max_epochs
+    for name, changed in ((plain, []), (jitter, ['ColorJitter', 'RandomGrayscale'])):
+        cfg = load_config(f'configs/cbd/{name}')
+        assert [one.type for one in cfg.data_preprocessor.train_transforms] == ['RandomCrop', 'RandomFlip', *changed]
+        assert (cfg.model.head.type, cfg.model.head.scale, cfg.model.loss.type) == ('CosineHead', 20.0, 'CrossEntropyLoss')
+        assert cfg.train_dataloader.sampler.type == 'ShuffleSampler'
+
+
+@pytest.mark.parametrize('ending', ['', '_30e'])
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_stages_of_ssd(data, ending):
+    stages = ('_stage1', '_stage2', '', '_stage4')
+    cfg = {stage: load_config(f'configs/ssd/resnet32_{data}{stage}{ending}.py') for stage in stages}
+    assert cfg['_stage2'].prerequisites.backbone.config == f'resnet32_{data}_stage1{ending}.py'
+    assert cfg[''].prerequisites.teacher.config == f'resnet32_{data}_stage2{ending}.py'
+    assert cfg['_stage4'].prerequisites.backbone.config == f'resnet32_{data}{ending}.py'
+    kinds = [one.model.type for one in cfg.values()]
+    assert kinds == ['LongTailedClassifier', 'LWSClassifier', 'SSDClassifier', 'SSDScalingClassifier']
+    (contrast,) = cfg['_stage1'].model.terms
+    assert (contrast.temperature, contrast.momentum, contrast.dim, contrast.get('weight', 1.0)) == (0.2, 0.999, 128, 1.0)
+    for stage in ('_stage2', '_stage4'):
+        sampler = cfg[stage].train_dataloader.sampler
+        assert (sampler.type, sampler.samples_per_class, sampler.length) == ('ClassAwareSampler', 2, 'dataset')
+    assert cfg[''].model.temperature == 2.0 and cfg[''].train_dataloader.sampler.type == 'ShuffleSampler'

@@ -5,10 +5,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlt.apis.train import load_classifier, train
+from mmlt.apis.train import train
 from mmlt.batch import Batch
 from mmlt.datasets import Digits
 from mmlt.engine.checkpoint import load_checkpoint
+from mmlt.engine.finished import load_classifier
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 

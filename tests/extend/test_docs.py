@@ -49,6 +49,11 @@ def test_a_loss_takes_one_short_file_and_one_line():
     assert FILES['my_loss_digits.py'].count('custom_imports') == 1
 
 
+def test_a_term_with_two_teachers_takes_one_short_file():
+    assert len(FILES['surest_teacher.py'].splitlines()) < 40
+    assert FILES['two_teachers_digits.py'].count('dict(config=') == 2
+
+
 @pytest.mark.parametrize('page', ['index.md', 'extend.md'])
 def test_links_lead_somewhere(page):
     text = (DOCS / page).read_text(encoding='utf-8')

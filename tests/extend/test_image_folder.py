@@ -60,7 +60,7 @@ def test_trains_from_the_command_line(folders, workers):
     # Counted anew from the stored weights and the files.
     import torch
 
-    from mmlt.apis.train import load_classifier
+    from mmlt.engine.finished import load_classifier
 
     model = load_classifier(folder / record['checkpoint']['file']).eval()
     assert model.class_counts.tolist() == list(COUNTS.values())
@@ -75,9 +75,21 @@ def test_trains_from_the_command_line(folders, workers):
     assert record['last']['metrics']['accuracy/top1'] == pytest.approx(100 * accuracy_score(labels, predicted))
 
 
-def test_a_file_that_is_no_image_is_named(folders):
+def test_files_that_are_no_images_are_named_before_the_first_step(folders):
     broken = folders.write('train/drei/9999.png', 'no picture')
+    (folders.folder / 'test/eins/9998.png').touch()
     config = folders.write('own.py', CONFIG.format(workers=2))
     out, err = folders.run('../mmlt/tools/train.py', config.name, code=1)
-    assert 'Traceback' not in err + out
-    assert broken.name in err and 'replace it' in err
+    assert 'Traceback' not in err + out and 'epoch' not in out
+    assert '1 of the 166 training images and 1 of the 81 test images cannot be used' in err
+    assert f'{broken.name} cannot be read as an image' in err and '9998.png is empty' in err and "on_broken='skip'" in err
+    option = 'dataset.on_broken=skip'
+    options = [f'train_dataloader.dataset.{option}', f'val_dataloader.{option}']
+    out, _ = folders.run('../mmlt/tools/train.py', config.name, '--cfg-options', *options)
+    assert 'skipped in the training set: 1 broken images' in out and 'skipped in the test set: 1 broken images' in out
+    (results,) = folders.folder.rglob('results.json')
+    record = json.loads(results.read_text())
+    assert record['skipped'] == {'training': {'broken images': 1}, 'test': {'broken images': 1}}
+    assert record['data']['num_images'] == 165
+    assert record['data']['content'] == 'names, sizes and bytes of all 165 files'
+    assert 'left out: train/drei/9999.png cannot be read' in (results.parent / 'train.log').read_text()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import ROOT, Started
 from PIL import Image
 from sklearn.datasets import load_digits
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
 CE = 'configs/ce/resnet8_digitslt.py'
 FILES = """
 _base_ = [{base!r}]
@@ -27,8 +27,7 @@ test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=3)
 """
 PAUSES = """
-import sys, time
-sys.path.insert(0, {root!r})
+import time
 from mmlt.engine.loops import EpochTrainLoop
 whole = EpochTrainLoop.run_iter
 def slow(loop, batch):
@@ -36,23 +35,10 @@ def slow(loop, batch):
     open('steps', 'a').write('step ')
     time.sleep(0.2)
 EpochTrainLoop.run_iter = slow
-import runpy
-runpy.run_path({root!r} + '/tools/train.py', run_name='__main__')
 """
 
 
-def start(folder: Path, *command: str, **env: str) -> subprocess.Popen:
-    """A process that leads a group, and a session, of its own."""
-    env = {**os.environ, 'OMP_NUM_THREADS': '1', **env}
-    return subprocess.Popen([sys.executable, *command], cwd=folder, env=env, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, start_new_session=True, preexec_fn=hear_of_the_terminal)  # fmt: skip
-
-
-def hear_of_the_terminal() -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup, which is inherited
-
-
-def wait_until(what, process: subprocess.Popen) -> None:
+def wait_until(what, process: Started | subprocess.Popen) -> None:
     while not what():
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -84,13 +70,13 @@ def images(tmp_path):
 
 
 def test_workers_live_until_the_run_has_saved(run, images):
-    process = start(images, '-c', PAUSES.format(root=str(ROOT)), 'files.py', '--work-dir', 'stopped')
+    process = run.start('train.py', 'files.py', '--work-dir', 'stopped', first=PAUSES, session=True)
     steps = images / 'steps'
     wait_until(lambda: steps.exists() and steps.read_text().count('step') >= 9, process)  # of 7 an epoch
     assert len(group_of(process.pid)) == 3, 'the run and two workers'
     os.killpg(process.pid, signal.SIGTERM)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 143, out + err
+    code, out, err = process.done(timeout=120)
+    assert code == 143, out + err
     assert 'Traceback' not in err and '--resume goes on from there' in out.strip().splitlines()[-1]
     assert list((images / 'stopped').glob('epoch_1_step_*.pth'))
     assert not group_of(process.pid)
@@ -135,8 +121,8 @@ def marked(mark: str) -> list[int]:
 ])  # fmt: skip
 def test_what_is_killed_outright_takes_its_runs_along_and_they_save(command, runs, slow_steps, tmp_path):
     mark = f'MMLT_TEST_MARK={tmp_path}'
-    process = start(tmp_path, str(ROOT / command[0]), *command[1:], PYTHONPATH=f'{tmp_path}:{ROOT}',
-                    MMLT_TEST_MARK=str(tmp_path))  # fmt: skip
+    env = {**os.environ, 'PYTHONPATH': f'{tmp_path}:{ROOT}', 'MMLT_TEST_MARK': str(tmp_path)}
+    process = subprocess.Popen([sys.executable, str(ROOT / command[0]), *command[1:]], cwd=tmp_path, env=env)
     steps = tmp_path / 'steps'
     wait_until(lambda: steps.exists() and steps.read_text().count('step') >= 2 * runs, process)
     assert len(marked(mark)) > runs
@@ -151,13 +137,14 @@ def test_what_is_killed_outright_takes_its_runs_along_and_they_save(command, run
 
 
 @pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, 130), (signal.SIGHUP, 129)])
-def test_a_grid_hands_a_signal_on_once_and_its_run_saves(slow_steps, tmp_path, number, code):
-    process = start(tmp_path, str(ROOT / 'tools/grid.py'), CE, PYTHONPATH=str(tmp_path))
+def test_a_grid_hands_a_signal_on_once_and_its_run_saves(run, slow_steps, tmp_path, number, code):
+    places = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get('PYTHONPATH')]))
+    process = run.start('grid.py', CE, session=True, PYTHONPATH=places)
     steps = tmp_path / 'steps'
     wait_until(lambda: steps.exists() and steps.read_text().count('step') >= 2, process)
     os.killpg(process.pid, number)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == code and 'Traceback' not in err, out + err
+    returned, out, err = process.done(timeout=120)
+    assert returned == code and 'Traceback' not in err, out + err
     folder = tmp_path / 'work_dirs/ce/resnet8_digitslt/seed0'
     log = (folder / 'console.log').read_text()
     assert list(folder.glob('epoch_*.pth')), log

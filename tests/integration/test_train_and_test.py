@@ -12,7 +12,7 @@ import torch
 from commands import ROOT
 
 pytestmark = pytest.mark.slow
-BKD, KD, CE, FOCAL = (f'configs/{name}/resnet8_digitslt.py' for name in ('bkd', 'kd', 'ce', 'focal'))
+BKD, KD, CE = (f'configs/{name}/resnet8_digitslt.py' for name in ('bkd', 'kd', 'ce'))
 
 
 @pytest.mark.real_data
@@ -105,12 +105,13 @@ def test_several_seeds_differ_and_the_precision_is_recorded(run):
 
 
 def test_grid_runs_configs_and_seeds_and_names_what_failed(run):
-    wrong = run.folder / 'wrong.py'
-    wrong.write_text(f"_base_ = ['{ROOT / CE}']\nmodel = dict(head=dict(in_channels=63))\n")
-    options = ['--seeds', '0', '1', '--jobs', '2', '--cfg-options', 'train_cfg.max_epochs=1']
-    out, err = run('grid.py', wrong, CE, *options, code=1)
-    assert all(run.results(f'ce/resnet8_digitslt@*/seed{seed}')['finished'] for seed in (0, 1)), out
-    assert '2 of 4 runs failed: wrong' in err and 'console.log' in err and 'resnet8' not in err
+    for name, more in (('right', ''), ('wrong', 'model = dict(head=dict(in_channels=63))')):
+        (run.folder / f'{name}.py').write_text(f"_base_ = ['{ROOT / CE}']\ntrain_cfg = dict(max_epochs=1)\n{more}\n")
+    out, err = run('grid.py', 'wrong.py', 'right.py', '--seeds', '0', '--jobs', '2', code=1)
+    assert run.results('right/seed0')['finished'], out
+    assert '1 of 2 runs failed: wrong seed 0 (' in err and 'console.log' in err
+    run('grid.py', 'right.py', '--seeds', '0', '1')
+    assert run.results('right/seed0')['seed'] == 0 and run.results('right/seed1')['seed'] == 1
 
 
 def test_a_grid_of_several_recipes_has_a_table_for_each_and_names_what_failed(run):

@@ -4,24 +4,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from commands import ROOT, hear_signals
 
 from mmlt.engine.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
 CE = 'configs/ce/resnet8_digitslt.py'
 WORKER = """
 import os, sys
-sys.path.insert(0, {root!r})
 import torch
 from torch import nn
-torch.set_num_threads(1)
 from mmengine.dist import get_rank, get_world_size
 from mmlt.engine.stages import Stage
 from mmlt.apis.train import build_runner
@@ -50,32 +47,30 @@ def first_step(loop, batch):
     loss = runner.model(**runner.bare_model.data_preprocessor(batch, True)._asdict(), mode='loss')['loss_cls']
     loss.backward()
     if get_rank() == 0:
-        torch.save([p.grad for p in runner.bare_model.parameters()], sys.argv[1])
+        torch.save([p.grad for p in runner.bare_model.parameters()], sys.argv[-1])
     raise SystemExit
 
 loops.EpochTrainLoop.run_iter = first_step
 runner.train()
 """
+# Each rank shows the weights that it ends with, and is struck by a signal where STRIKE says: signal, rank, epoch and step.
 LOOKER = """
-import os, runpy, signal, sys, time
-sys.path.insert(0, {root!r})
+import os, signal, time
 import torch
-from mmlt.engine.runner import LongTailedRunner
 from mmlt.engine.loops import EpochTrainLoop
 whole, step = EpochTrainLoop.run, EpochTrainLoop.run_iter
 def run(loop):
     whole(loop)
-    torch.save(loop.runner.bare_model.state_dict(), f'weights{{os.environ["RANK"]}}.pth')
-    open('wrapper', 'w').write(f'{{loop.runner.model.broadcast_buffers}} {{loop.runner.model.find_unused_parameters}}')
-def struck(loop, batch):  # STRIKE: signal, rank, epoch and step where it comes
+    torch.save(loop.runner.bare_model.state_dict(), f'weights{os.environ["RANK"]}.pth')
+    open('wrapper', 'w').write(f'{loop.runner.model.broadcast_buffers} {loop.runner.model.find_unused_parameters}')
+def struck(loop, batch):
     if os.environ.get('STRIKE', '').split()[1:] == [os.environ['RANK'], str(loop.epoch), str(loop.step)]:
         open('struck', 'w').write(str(time.time()))
         os.kill(os.getpid(), getattr(signal, os.environ['STRIKE'].split()[0]))
     step(loop, batch)
 EpochTrainLoop.run, EpochTrainLoop.run_iter = run, struck
-runpy.run_path({root!r} + '/tools/train.py', run_name='__main__')
 """
-OPTIONS = ['--launcher', 'pytorch', '--cfg-options', 'train_cfg.max_epochs=4', 'default_hooks.checkpoint.seconds=0']
+OPTIONS = ['--cfg-options', 'train_cfg.max_epochs=4', 'default_hooks.checkpoint.seconds=0']
 
 
 def two(folder: Path, script: Path, *args: str, **env: str) -> subprocess.CompletedProcess:
@@ -110,11 +105,11 @@ def test_training_by_the_script_and_an_evaluation_equal_to_one_process(run):
 
 def test_the_gradient_of_a_step_equals_that_of_one_process(run):
     script = run.folder / 'worker.py'
-    script.write_text(WORKER.format(root=str(ROOT), config=CE))
-    done = two(run.folder, script, 'two.pth')
-    assert (run.folder / 'two.pth').exists(), done.stdout + done.stderr
-    environment = {key: value for key, value in os.environ.items() if key != 'RANK'}
-    subprocess.run([sys.executable, str(script), 'one.pth'], cwd=run.folder, env=environment, timeout=300, check=True)
+    script.write_text(WORKER.format(config=CE))
+    done = run.ranks(script, 'two.pth')
+    assert (run.folder / 'two.pth').exists(), done
+    done = run.start(script, 'one.pth').done()
+    assert done.code == 0, done
     one, both = (torch.load(run.folder / f'{name}.pth') for name in ('one', 'two'))
     assert any(gradient.abs().max() > 1e-3 for gradient in one)
     for a, b in zip(one, both, strict=True):
@@ -128,41 +123,40 @@ def test_the_gradient_of_a_step_equals_that_of_one_process(run):
 )
 def test_ranks_end_with_equal_weights_and_a_dead_rank_ends_the_other(run, rank, epoch, options):
     script, options = run.folder / 'looker.py', [*OPTIONS, *options]
-    script.write_text(LOOKER.format(root=str(ROOT)))
-    done = two(run.folder, script, CE, '--work-dir', 'whole', *options)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run.ranks('train.py', '--work-dir', 'whole', CE, *options, first=LOOKER)
+    assert [one.code for one in done] == [0, 0], done
     first, second = (torch.load(run.folder / f'weights{rank}.pth') for rank in range(2))
     assert first.keys() == second.keys() and any('running_mean' in name for name in first)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
-    done = two(run.folder, script, CE, '--work-dir', 'dying', *options, STRIKE=f'SIGKILL {rank} {epoch} 0')
+    script.write_text(f"{LOOKER}\nimport runpy\nrunpy.run_path('{ROOT}/tools/train.py', run_name='__main__')\n")
+    dying = ['--launcher', 'pytorch', '--work-dir', 'dying', CE, *options]
+    done = two(run.folder, script, *dying, STRIKE=f'SIGKILL {rank} {epoch} 0')
     assert time.time() - float((run.folder / 'struck').read_text()) < 60  # what is promised
     assert done.returncode == 1 and 'Traceback' not in done.stderr, done.stderr
     assert f'error: process {rank} of this run was ended by SIGKILL' in done.stderr
     assert (run.folder / f'dying/epoch_{epoch}.pth').is_file()
-    done = two(run.folder, script, CE, '--work-dir', 'dying', '--resume', *options)
-    assert done.returncode == 0 and f'resumed after epoch {epoch}' in done.stdout, done.stdout + done.stderr
+    done = run.ranks('train.py', '--work-dir', 'dying', '--resume', CE, *options)
+    assert [one.code for one in done] == [0, 0] and f'resumed after epoch {epoch}' in done[0].out, done
     whole, died = (torch.load(run.folder / name / 'epoch_4.pth') for name in ('whole', 'dying'))
     assert whole['sha256'] == died['sha256']
 
 
 def test_stopped_in_the_midst_of_an_epoch_each_rank_goes_on_with_its_own(run):
-    script = run.folder / 'looker.py'
-    script.write_text(LOOKER.format(root=str(ROOT)))
     # 22 steps an epoch, and the ranks ask each other about signals after 16 of them, which is between two updates.
     options = [*OPTIONS, 'train_dataloader.batch_size=8', 'optim_wrapper.accumulative_counts=3']
     options += ['find_unused_parameters=True']
-    done = two(run.folder, script, CE, '--work-dir', 'whole', *options)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run.ranks('train.py', CE, '--work-dir', 'whole', *options, first=LOOKER)
+    assert [rank.code for rank in done] == [0, 0], done
     assert (run.folder / 'wrapper').read_text() == 'False True', 'as on GPUs'
-    done = two(run.folder, script, CE, '--work-dir', 'stopped', *options, STRIKE='SIGTERM 1 1 9')
-    assert done.returncode == 143 and 'saved epoch 2, step 16' in done.stdout, done.stdout + done.stderr
+    done = run.ranks('train.py', CE, '--work-dir', 'stopped', *options, first=LOOKER, STRIKE='SIGTERM 1 1 9')
+    assert [rank.code for rank in done] == [143, 143] and 'saved epoch 2, step 16' in done[0].out, done
     first, second = load_checkpoint(run.folder / 'stopped/epoch_1_step_16.pth')['ranks']
     for part in ('gradients', 'statistics'):
         assert first[part].keys() == second[part].keys() and first[part]
         assert any(not torch.equal(value, second[part][name]) for name, value in first[part].items())
-    done = two(run.folder, script, CE, '--work-dir', 'stopped', '--resume', *options)
-    assert done.returncode == 0 and 'resumed after epoch 1, step 16' in done.stdout, done.stdout + done.stderr
+    done = run.ranks('train.py', CE, '--work-dir', 'stopped', '--resume', *options)
+    assert [rank.code for rank in done] == [0, 0] and 'resumed after epoch 1, step 16' in done[0].out, done
     whole, stopped = (torch.load(run.folder / name / 'epoch_4.pth') for name in ('whole', 'stopped'))
     assert whole['sha256'] == stopped['sha256']
 
@@ -172,7 +166,8 @@ def test_a_signal_saves_and_ends_with_our_own_line(run, number, code):
     command = ['bash', str(ROOT / 'tools/dist_train.sh'), CE, '2', '--work-dir', 'run']
     options = ['--cfg-options', 'train_cfg.max_epochs=1000', 'default_hooks.checkpoint.seconds=0']
     process = subprocess.Popen([*command, *options], cwd=run.folder, text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, env={**os.environ, 'OMP_NUM_THREADS': '1'})  # fmt: skip
+                               stderr=subprocess.PIPE, env={**os.environ, 'OMP_NUM_THREADS': '1'},
+                               preexec_fn=hear_signals)  # fmt: skip
     while not list((run.folder / 'run').glob('epoch_*.pth')):
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)

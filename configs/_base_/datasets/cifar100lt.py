@@ -19,6 +19,7 @@ test_dataloader = val_dataloader
 num_classes = 100
 data_preprocessor = dict(
     type='BatchPreprocessor',
+    num_classes=num_classes,
     mean=(0.4914, 0.4822, 0.4465),
     std=(0.2023, 0.1994, 0.2010),
     train_transforms=[dict(type='RandomCrop', padding=4), dict(type='RandomFlip')],

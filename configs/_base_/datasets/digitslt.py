@@ -18,6 +18,7 @@ test_dataloader = val_dataloader
 num_classes = 10
 data_preprocessor = dict(
     type='BatchPreprocessor',
+    num_classes=num_classes,
     mean=(0.305, 0.305, 0.305),
     std=(0.376, 0.376, 0.376),
     train_transforms=[dict(type='RandomCrop', padding=1)],

@@ -3,8 +3,8 @@
 model = dict(
     type='GPaCoClassifier',
     backbone=dict(type='ResNetCIFAR', depth=32),
-    head=dict(type='LinearHead'),
-    projector=dict(hidden=[64, 64], out_channels=32),
+    head=dict(type='LinearHead', init='torch'),
+    projector=dict(hidden=[64, 64], out_channels=32, last_init='kaiming_normal'),
     alpha=0.01,
     temperature=0.05,
     queue_size=1024,

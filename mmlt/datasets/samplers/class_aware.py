@@ -59,7 +59,7 @@ class ClassAwareSampler(Sampler):
         cycle = np.repeat(np.arange(num_cycles), len(present))
         visited = draws.shuffle_within(cycle) - cycle * len(present)  # (num_cycles * K,) places in `present`
         place = np.repeat(visited, per_visit)[: self.num_samples]
-        # Every class comes once a cycle: this is the how-manieth draw of its class.
+        # Every class comes once a cycle, so this is the index of the draw among those of its class.
         turn = (np.repeat(cycle, per_visit) * per_visit + np.tile(np.arange(per_visit), len(visited)))[: len(place)]
         images, starts = self._queues(draws, np.bincount(place, minlength=len(present)))
         return images[starts[place] + turn]

@@ -1,6 +1,7 @@
 """The classifier every method starts from: a network, what mixes its images, and the terms that it learns by."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from mmengine.model import BaseModel
@@ -15,7 +16,7 @@ from mmlt.models.heads import ExpertHeads
 from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.models.step import Outputs, Prior, Step
 from mmlt.models.terms import Classification, Term
-from mmlt.models.weights import load_weights
+from mmlt.models.weights import load_agreeing, load_weights
 from mmlt.registry import MODELS
 
 # Where mixing stands among the streams of a draw; the preprocessor's transforms count from 0.
@@ -37,7 +38,7 @@ class LongTailedClassifier(BaseModel):
         mixing: config of a `Mixing`; `train_dataloader.partner_sampler` says where the partners come from.
         terms: configs of further terms.
         distill_heads: configs of further terms, as `terms`.
-        data_preprocessor: config of the preprocessor.
+        data_preprocessor: config of the preprocessor; a `num_classes` in it is the head's, unless that says its own.
 
     Attributes:
         class_counts: int64 buffer (K,): images a class in the training set, handed over before the run and kept in every
@@ -65,7 +66,10 @@ class LongTailedClassifier(BaseModel):
         distill_heads: Sequence[dict] = (),
         data_preprocessor: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor=MODELS.build(data_preprocessor) if data_preprocessor else None)
+        preprocessor = dict(data_preprocessor or {})
+        stated = preprocessor.pop('num_classes', None)
+        super().__init__(data_preprocessor=MODELS.build(preprocessor) if preprocessor else None)
+        self._classes_of_data = {} if stated is None else dict(num_classes=stated)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck else None
         if neck and self.num_experts:
@@ -90,9 +94,16 @@ class LongTailedClassifier(BaseModel):
 
     def build_head(self, head: dict) -> nn.Module:
         """The head of this config, or one for each expert; the backbone and the neck are there already."""
+        head = {**self._classes_of_data, **head}
         if 'in_channels' not in head:
             head = {**head, 'in_channels': self.feature_channels}
-        return ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
+        built = ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
+        if type(built).__module__.startswith('mmpretrain.'):
+            raise UserError(
+                f"model.head: mmpretrain's {type(built).__name__} computes its own loss: write head=dict(type='LinearHead') "
+                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
+            )
+        return built
 
     @property
     def num_classes(self) -> int:
@@ -186,14 +197,38 @@ class LongTailedClassifier(BaseModel):
             term.end_step(updated)
 
     def init_weights(self) -> None:
-        """Initialise the parts of the network that ask for it, then the terms."""
-        super().init_weights()
+        """Initialise the parts of the network that ask for it, once, then the terms."""
+        if not self.is_init:
+            super().init_weights()
         for term in self.terms:
             term.init_weights()
 
+    def begin_with_file(self, state: dict[str, Tensor], source: str | Path) -> tuple[list[str], list[str]]:
+        """Begin with those weights of a file that fit; the class counts are those of this run's training set.
+
+        Args:
+            state: tensors by name; a distributed wrapper's `module.` before the names does not count.
+            source: the file, for messages.
+
+        Returns:
+            See `load_agreeing`.
+
+        Raises:
+            UserError: none fits.
+        """
+        state = self.current_names({name.removeprefix('module.'): value for name, value in state.items()})
+        state.pop('class_counts', None)
+        taken, left = load_agreeing(self, state, source)
+        self.refresh_class_counts()
+        for place, term in enumerate(self.terms):
+            if not any(name.startswith(f'terms.{place}.') for name in taken):
+                term.init_weights()  # a momentum encoder follows from these weights
+        return taken, [line for line in left if not line.startswith('class_counts ')]
+
     def current_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """A checkpoint's weights by today's names: those of older checkpoints, whose terms had other places, are changed."""
-        names = {f'distill_heads.{place}.': f'terms.{place + 1}.' for place in range(len(self.terms) - 1)}
+        taught = [place for place, term in enumerate(self.terms) if term.roles]
+        names = {f'distill_heads.{number}.': f'terms.{place}.' for number, place in enumerate(taught)}
         for place, term in enumerate(self.terms):
             names.update({old: f'terms.{place}.{new}' for old, new in term.former_names.items()})
         renamed = {}
@@ -238,6 +273,8 @@ class LongTailedClassifier(BaseModel):
         """
         if len(models) != 1:
             raise UserError(f'{type(self).__name__} begins with the weights of one model, not of {len(models)}.')
+        if not self.is_init:  # the parts that initialise themselves must not do so afterwards
+            self.init_weights()
         own = parts or [name for name in ('backbone', 'neck', 'head') if getattr(self, name) is not None]
         for name in own:
             part = getattr(models[0], name, None)

@@ -10,6 +10,18 @@ from mmlt.models.losses.inputs import widen
 from mmlt.registry import MODELS
 
 
+def init_linear(layer: nn.Linear, init: str) -> None:
+    """Draw a linear layer's weight anew from Kaiming's normal distribution, or leave torch's own.
+
+    Raises:
+        UserError: `init` is neither `kaiming_normal` nor `torch`.
+    """
+    if init == 'kaiming_normal':
+        nn.init.kaiming_normal_(layer.weight)
+    elif init != 'torch':
+        raise UserError(f'{type(layer).__name__}: init is kaiming_normal or torch, not {init!r}.')
+
+
 def check_width(features: Tensor, in_channels: int) -> None:
     """Refuse features (B, C) of another size than the head was made for.
 
@@ -25,18 +37,20 @@ def check_width(features: Tensor, in_channels: int) -> None:
 
 @MODELS.register_module()
 class LinearHead(nn.Linear):
-    """A linear classifier, its weight drawn from Kaiming's normal distribution as in the LDAM recipe.
+    """A linear classifier.
 
     Args:
         in_channels: size C of the feature vector.
         num_classes: number K of classes.
         bias: whether each class has a bias.
+        init: where the weight is drawn from: `kaiming_normal`, of deviation sqrt(2 / C), as in the LDAM recipe, or `torch`, a
+            uniform distribution of deviation sqrt(1 / (3 C)), as a plain `nn.Linear`.
     """
 
-    def __init__(self, in_channels: int, num_classes: int, bias: bool = True) -> None:
+    def __init__(self, in_channels: int, num_classes: int, bias: bool = True, init: str = 'kaiming_normal') -> None:
         super().__init__(in_channels, num_classes, bias)
         self.num_classes = num_classes
-        nn.init.kaiming_normal_(self.weight)
+        init_linear(self, init)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (B, C) to logits (B, K)."""

@@ -5,7 +5,11 @@ from abc import abstractmethod
 from torch import Tensor, nn
 
 from mmlt.draw import Draw
+from mmlt.errors import UserError
 from mmlt.models.losses.inputs import class_vector, widen
+
+# mmpretrain's losses of one label an image.
+FROM_MMPRETRAIN = ('CrossEntropyLoss', 'LabelSmoothLoss', 'FocalLoss', 'AsymmetricLoss', 'SeesawLoss')
 
 
 class Loss(nn.Module):
@@ -73,10 +77,24 @@ class PlainLoss(Loss):
 
 
 class MMPretrainLoss(Loss):
-    """A loss of mmpretrain, which takes a weight a sample and their sum; the class counts play no part."""
+    """A loss of mmpretrain, which takes a weight a sample and their sum; the class counts play no part.
+
+    Args:
+        module: one of the losses in `FROM_MMPRETRAIN`.
+
+    Raises:
+        UserError: a loss of another task, of soft or several labels, or one that is no mean.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
+        name = type(module).__name__
+        if name not in FROM_MMPRETRAIN:
+            raise UserError(f"mmpretrain's {name} is no loss of labels: use {', '.join(FROM_MMPRETRAIN)} or a loss of mmlt.")
+        if getattr(module, 'use_soft', False) or getattr(module, 'mode', '') == 'multi_label':
+            raise UserError(f"mmpretrain's {name} as configured takes soft or several labels, the data have one an image.")
+        if module.reduction != 'mean':
+            raise UserError(f"mmpretrain's {name}(reduction={module.reduction!r}): the loss is a mean here; leave it out.")
         self.loss = module
 
     def compute(

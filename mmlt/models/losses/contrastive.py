@@ -14,7 +14,7 @@ def info_nce_loss(queries: Tensor, keys: Tensor, queue: Tensor, filled: Tensor, 
         queries: (B, D), of length 1.
         keys: (B, D), of length 1; no gradient flows into them.
         queue: (Q, D), keys of other images, of length 1.
-        filled: bool (Q,), which entries of the queue count.
+        filled: bool (Q,), which entries of the queue count; (B, Q) where each query has entries of its own.
         temperature: tau, more than 0.
 
     Returns:

@@ -11,13 +11,13 @@ from mmlt.registry import MODELS
 def covered(length: int, share: Tensor, uniform: Tensor) -> Tensor:
     """Which of `length` places an interval covers, bool (B, length).
 
-    Its length is `share` (B,) of the whole, rounded down; its centre is any place, by `uniform` (B,) in [0, 1); what
-    lies beyond the border is cut off.
+    Its length is `share` (B,) of the whole, rounded down to an even number, as the authors' code has it: half of it before
+    the centre, which is any place, by `uniform` (B,) in [0, 1), and half behind. What lies beyond the border is cut off.
     """
-    size = (share * length).long()[:, None]
-    start = (uniform * length).long()[:, None] - size // 2
+    half = (share * length).long()[:, None] // 2
+    centre = (uniform * length).long()[:, None]
     place = torch.arange(length, device=share.device)
-    return (place >= start) & (place < start + size)
+    return (place >= centre - half) & (place < centre + half)
 
 
 def paste_box(images: Tensor, partner_images: Tensor, keep: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:

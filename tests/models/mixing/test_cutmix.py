@@ -9,15 +9,17 @@ from mmlt.models.mixing.cutmix import covered
 
 
 def slow_box(height: int, width: int, keep: float, centre: tuple[float, float]) -> np.ndarray:
-    """Which pixels the partner covers, after the algorithm of the paper: sides sqrt(1 - keep), clipped."""
+    """Which pixels the partner covers, as the authors' code rounds: sides sqrt(1 - keep), half of each side, rounded down, to
+    either side of the centre, clipped."""
     box = np.zeros((height, width), dtype=bool)
     for row in range(height):
         for column in range(width):
             inside = True
             for place, length, middle in ((row, height, centre[0]), (column, width, centre[1])):
                 size = int(np.float32(np.sqrt(np.float32(1 - keep))) * np.float32(length))
-                start = int(middle * length) - size // 2
-                inside &= start <= place < start + size
+                centre_place = int(middle * length)
+                low, high = np.clip([centre_place - size // 2, centre_place + size // 2], 0, length)
+                inside &= bool(low <= place < high)
             box[row, column] = inside
     return box
 
@@ -34,6 +36,12 @@ def test_the_box_and_its_area_are_those_of_a_loop_over_pixels(pair):
         assert mixed.weight[row].item() == pytest.approx(1 - box.mean(), abs=1e-6)
         areas.add(int(box.sum()))
     assert len(areas) > 10 and 0 in areas, 'small and large boxes'
+
+
+def test_sides_are_even_unless_the_border_cuts_them():
+    shares = torch.arange(33) / 32
+    got = covered(32, shares, torch.full((33,), 0.5)).sum(1).tolist()
+    assert got == [size - size % 2 for size in range(33)]
 
 
 def test_an_image_that_is_not_chosen_stays_whole(pair):
