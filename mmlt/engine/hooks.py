@@ -185,9 +185,11 @@ class ProgressHook(Hook):
 
 
 def accuracies(metrics: Mapping[str, float]) -> list[str]:
-    """Top-1 and the accuracy of each shot group in words."""
-    names = ('top1', 'many', 'medium', 'few')
-    return [f'{name} {metrics[f"accuracy/{name}"]:.2f}' for name in names if f'accuracy/{name}' in metrics]
+    """Top-1 and the accuracy of each shot group in words; of a detector the average precisions of all, rare, common and
+    frequent classes."""
+    names = {f'accuracy/{name}': name for name in ('top1', 'many', 'medium', 'few')}
+    names |= {f'{kind}/{name}': f'{kind} {name}' for kind in ('bbox', 'segm') for name in ('AP', 'APr', 'APc', 'APf')}
+    return [f'{word} {metrics[name]:.2f}' for name, word in names.items() if name in metrics]
 
 
 def cut_scalars(path: Path, step: int, evaluated: bool) -> None:
