@@ -171,7 +171,7 @@ def test_a_correction_stands_beside_the_run_it_corrects(root, tmp_path, make_rec
     rewrite(root)
     check(root)
     lines = [line for line in (root / 'README.md').read_text().splitlines() if line[:1] == '|']
-    assert len(lines) == 4 and lines[3].startswith('| ce + tau-normalisation (post-hoc, tau = 1, not tuned) | ')
+    assert len(lines) == 4 and lines[3].startswith('| [ce + tau-normalisation (post-hoc, tau = 1, not tuned)](')
 
     (root / 'configs/ce/results/resnet8_digitslt_seed0.json').unlink()
     with pytest.raises(UserError, match='not the last one of a run'):

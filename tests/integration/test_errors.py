@@ -196,10 +196,9 @@ CASES = {
     'prerequisite of itself': (own('needs_itself'), ['needs_itself.py', 'needs itself']),
     'seed in the file': (own('seeded'), ['seed', '--seed']),
     'seed as an option': (ce('seed=3'), ['seed', '--seed']),
-    'scaled rates': (own('scaled'), ['auto_scale_lr', 'optim_wrapper.optimizer']),
     'one place of a list': (ce('param_scheduler.0.milestones.0=30'), ['milestones.0', 'param_scheduler.0.milestones whole']),
     'one number of the mean': (ce('data_preprocessor.mean.0=0.5'), ['data_preprocessor.mean whole']),
-    'key of MMEngine': (own('load_from'), ['load_from', 'init_cfg']),
+    'weights that are not there': (own('load_from'), ['load_from', 'x.pth', 'no such file']),
     'folder of unreadable checkpoints': (
         ('train', [CE, '--work-dir', '{files}/unreadable']), ['cannot be read', '--work-dir']),
     'unfinished run': (

@@ -71,10 +71,11 @@ def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path,
     trained = structure(stage.cfg.to_dict())  # before the Runner's own entries come into the config
     runner = build_runner(stage)
     model, counts = runner.bare_model, stage.loader.dataset.metainfo['class_counts']
-    for role, needed in stage.prerequisites.items():
-        first = MODELS.build(needed.cfg.model)
-        first.set_class_counts(counts)
-        getattr(model, f'attach_{role}')(first)
+    for role, needs in stage.prerequisites.items():
+        models = [MODELS.build(need.source.cfg.model) for need in needs]
+        for first in models:
+            first.set_class_counts(counts)
+        model.attach(role, models)
     model.set_class_counts(counts)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if trained in STEPPED:
