@@ -41,7 +41,7 @@ class ClassCountsHook(Hook):
             course.bare_model.set_num_images(metainfo['num_images'])
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):
-            course.attach_prerequisites()
+            course.complete_model()
 
 
 @HOOKS.register_module()
@@ -97,7 +97,9 @@ class ProgressHook(Hook):
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Start the clock and, on a terminal, the bar; a resumed run writes its scalars on from where it stands."""
         if is_main_process():
-            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, runner.epoch in course_of(runner).evaluated_epochs)
+            # An evaluation at the end of a run that is resumed there is made again.
+            known = runner.epoch in course_of(runner).evaluated_epochs and not getattr(runner.train_loop, 'is_over', False)
+            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, known)
         self._started = self._said = time.perf_counter()
         self._first_iter = self._since_iter = runner.iter
         self._since = self._started
