@@ -16,6 +16,8 @@ from mmlt.errors import UserError
 
 # mmcv-lite has no compiled operators and says so when mmpretrain is imported; no classifier needs this one.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+# MMEngine looks for the packages of `mmpretrain::` bases by it.
+warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 SCOPES = ('mmlt', 'mmengine', 'mmpretrain', 'mmcv', 'mmdet', 'mmseg', 'mmrazor', 'mmselfsup')
 

@@ -97,7 +97,9 @@ class ProgressHook(Hook):
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Start the clock and, on a terminal, the bar; a resumed run writes its scalars on from where it stands."""
         if is_main_process():
-            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, runner.epoch in course_of(runner).evaluated_epochs)
+            # An evaluation at the end of a run that is resumed there is made again.
+            known = runner.epoch in course_of(runner).evaluated_epochs and not getattr(runner.train_loop, 'is_over', False)
+            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, known)
         self._started = self._said = time.perf_counter()
         self._first_iter = self._since_iter = runner.iter
         self._since = self._started
@@ -183,9 +185,11 @@ class ProgressHook(Hook):
 
 
 def accuracies(metrics: Mapping[str, float]) -> list[str]:
-    """Top-1 and the accuracy of each shot group in words."""
-    names = ('top1', 'many', 'medium', 'few')
-    return [f'{name} {metrics[f"accuracy/{name}"]:.2f}' for name in names if f'accuracy/{name}' in metrics]
+    """Top-1 and the accuracy of each shot group in words; of a detector the average precisions of all, rare, common and
+    frequent classes."""
+    names = {f'accuracy/{name}': name for name in ('top1', 'many', 'medium', 'few')}
+    names |= {f'{kind}/{name}': f'{kind} {name}' for kind in ('bbox', 'segm') for name in ('AP', 'APr', 'APc', 'APf')}
+    return [f'{word} {metrics[name]:.2f}' for name, word in names.items() if name in metrics]
 
 
 def cut_scalars(path: Path, step: int, evaluated: bool) -> None:

@@ -235,7 +235,7 @@ def test_the_summary_has_a_line_a_method_with_its_variants(make_record):
         'ce/resnet8_digitslt': [make_record(seed=seed) for seed in (0, 1)],
         'ce/resnet8_digitslt_wide': [make_record(seed=0)],
     }
-    text = render_summary({name: [{**one, 'config': name} for one in runs] for name, runs in records.items()}, names={'ce': 'CE'})
+    text = render_summary(records, names={'ce': 'CE'})
     lines = [line for line in text.splitlines() if line.startswith('| [')]
     assert [line.split('|')[1].strip() for line in lines] == [
         '[CE](configs/ce/resnet8_digitslt.py)', '[CE, wide](configs/ce/resnet8_digitslt_wide.py)',

@@ -9,7 +9,6 @@ from PIL import Image
 
 from mmlt.detection import CocoDataset, DigitCanvases, LVISDataset
 from mmlt.detection.annotations import decode, file_of, run_lengths
-from mmlt.detection.generated import write_files
 from mmlt.engine.loops import build_loader
 from mmlt.errors import UserError
 from mmlt.priors import shot_groups
@@ -21,7 +20,7 @@ CROP = dict(type='TorchvisionTransform', name='RandomCrop', arguments=dict(size=
 @pytest.fixture(scope='module')
 def example(tmp_path_factory):
     root = tmp_path_factory.mktemp('canvases')
-    write_files(root, seed=0)
+    DigitCanvases('train').write(root, 'train')
     return root
 
 
@@ -106,6 +105,7 @@ def test_the_files_of_the_example_hold_what_the_example_gives(example, canvases)
         assert torch.equal(image, other)
         assert all(torch.equal(target[name], wanted[name]) for name in ('boxes', 'labels', 'masks'))
     truth = data.ground_truth()
+    assert data.problems() == []
     assert truth['categories'] == canvases.ground_truth()['categories']
     held = {one['category_id'] for one in truth['annotations'] if one['image_id'] == 1}
     assert held.isdisjoint(truth['images'][0]['neg_category_ids']) and len(held) >= 2

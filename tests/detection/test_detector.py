@@ -142,6 +142,22 @@ def test_seesaw_counts_the_proposals_it_meets(build_detector, batch):
     assert torch.equal(model.roi_heads.box_loss.seen, 2 * first)
 
 
+@pytest.mark.parametrize('name', BOX_LOSSES)
+def test_bfloat16_is_close_to_float32(name, build_detector, batch):
+    model = build_detector('MaskRCNN', BOX_LOSSES[name])
+    full = losses_of(model, batch)
+    model = build_detector('MaskRCNN', BOX_LOSSES[name])
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        half = losses_of(model, batch)
+        sum(half.values()).backward()
+        model.eval()
+        records = model(*model.data_preprocessor(batch, False), mode='predict')
+    assert all(value.dtype == torch.float32 for value in half.values())
+    # Proposals near a threshold change sides, so only the sum of the classification is held close.
+    torch.testing.assert_close(half['loss_cls'], full['loss_cls'], rtol=0.05, atol=0.02)
+    assert all(record['scores'].dtype == record['boxes'].dtype == torch.float32 for record in records)
+
+
 # ------------------------------------------------------------------ draws
 def test_which_proposals_are_trained_on_depends_on_seed_and_key_alone(build_detector, batch):
     model = build_detector()

@@ -11,11 +11,13 @@ import torch
 from mmlt.apis.train import build_runner
 from mmlt.config.find import config_roots
 from mmlt.engine.loops import EvalLoop
+from mmlt.engine.runner import LongTailedRunner
 from mmlt.engine.stages import Stage
 from mmlt.registry import MODELS
 
 ROOT = config_roots()[0]
-CONFIGS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('[!_]*/*.py'))
+DETECTION = 'detection'  # its configs have a test of their own
+CONFIGS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('[!_]*/*.py') if path.parent.name != DETECTION)
 TRAIN_IMAGES = {10: 8, 100: 4}  # a class
 STEPPED = set()  # structures of the configs that have been stepped in this process
 
@@ -64,7 +66,8 @@ def structure(cfg: dict) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('config', CONFIGS)
-def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path):
+def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path, monkeypatch):
+    monkeypatch.setattr(LongTailedRunner, 'dump_config', lambda self: None)  # formatting it takes half of the time
     stage = Stage(ROOT / config, overrides=small_overrides(config, small_cifar), precision='fp32', work_root=tmp_path)
     trained = structure(stage.cfg.to_dict())  # before the Runner's own entries come into the config
     runner = build_runner(stage)
@@ -95,7 +98,7 @@ def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path)
 def test_every_method_has_the_digits_and_says_what_it_gives():
     for folder in sorted(path for path in ROOT.glob('[!_]*') if path.is_dir()):
         names = [path.name for path in folder.glob('*.py')]
-        assert any(name.startswith('resnet8_digitslt') for name in names), folder.name
+        assert any(name.startswith('resnet8_digitslt') for name in names) or folder.name == DETECTION, folder.name
         readme = (folder / 'README.md').read_text()
         assert '## Our results' in readme and '<!-- results:begin -->' in readme and '<!-- results:end -->' in readme
     for config in CONFIGS:

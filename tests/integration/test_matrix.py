@@ -1,4 +1,4 @@
-"""Every cell of docs/combine.md: its config is built and steps once with the losses that it promises, or is refused."""
+"""Every cell of docs/combine.md: its config is built and steps once with the losses it promises, or is refused."""
 
 import re
 from pathlib import Path
