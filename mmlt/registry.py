@@ -104,7 +104,7 @@ PARTS = {
     'MODELS': (
         'model',
         ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
-        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor'],
+        + ['mmlt.models.losses.modules', 'mmlt.models.losses.multi_label_modules', 'mmlt.models.preprocessor'],
         'mmpretrain.models',
     ),
     'DATASETS': ('dataset', ['mmlt.datasets'], 'mmpretrain.datasets'),

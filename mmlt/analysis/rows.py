@@ -74,15 +74,18 @@ class Recipe(NamedTuple):
         if self.selected_by is None:
             return None
         name = 'top-1' if self.selected_by == 'accuracy/top1' else self.selected_by
-        return f'best {name}', self.selected_by, 2 if self.selected_by.startswith('accuracy/') else 4
+        return f'best {name}', self.selected_by, 2 if self.selected_by.startswith(('accuracy/', 'mAP')) else 4
 
     @property
     def columns(self) -> list[tuple[str, str, int]]:
         """Heading, metric and digits of each column of figures; a group with no class has none."""
-        sizes = zip(GROUPS, self.group_sizes, strict=True)
+        sizes = [(name, size) for name, size in zip(GROUPS, self.group_sizes, strict=True) if size]
+        if (self.selected_by or '').startswith('mAP'):  # images with several labels
+            groups = [(f'{name} ({size})', f'mAP/{name}', 2) for name, size in sizes]
+            return [('mAP', 'mAP', 2), *groups, ('AUROC', 'AUROC', 2), ('F1', 'F1', 2)]
         return [
             ('top-1', 'accuracy/top1', 2),
-            *((f'{name} ({size})', f'accuracy/{name}', 2) for name, size in sizes if size),
+            *((f'{name} ({size})', f'accuracy/{name}', 2) for name, size in sizes),
             ('mean class', 'accuracy/mean_class', 2),
             ('ECE', 'calibration/ece', 4),
         ]

@@ -151,6 +151,7 @@ def browse(
 
 def _members(labels: np.ndarray, label: int, number: int, generator: np.random.Generator) -> np.ndarray:
     """`number` places of a class in random order, each once before any is there twice."""
-    members = np.flatnonzero(np.asarray(labels) == label)
+    labels = np.asarray(labels)
+    members = np.flatnonzero(labels[:, label] if labels.ndim == 2 else labels == label)
     rounds = -(-number // len(members))
     return np.concatenate([generator.permutation(members) for _ in range(rounds)])[:number]

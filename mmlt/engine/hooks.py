@@ -35,7 +35,10 @@ class ClassCountsHook(Hook):
         if runner.train_loop is None:
             return
         course = course_of(runner)
-        course.bare_model.set_class_counts(runner.train_loop.dataloader.dataset.metainfo['class_counts'])
+        metainfo = runner.train_loop.dataloader.dataset.metainfo
+        course.bare_model.set_class_counts(metainfo['class_counts'])
+        if 'num_images' in metainfo:  # images with several labels: the counts do not add up to it
+            course.bare_model.set_num_images(metainfo['num_images'])
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):
             course.attach_prerequisites()
@@ -180,9 +183,10 @@ class ProgressHook(Hook):
 
 
 def accuracies(metrics: Mapping[str, float]) -> list[str]:
-    """Top-1 and the accuracy of each shot group in words."""
-    names = ('top1', 'many', 'medium', 'few')
-    return [f'{name} {metrics[f"accuracy/{name}"]:.2f}' for name in names if f'accuracy/{name}' in metrics]
+    """Top-1 and the accuracy of each shot group in words; of several labels the mean average precision."""
+    names = [(name, f'accuracy/{name}') for name in ('top1', 'many', 'medium', 'few')]
+    names += [('mAP', 'mAP'), *((name, f'mAP/{name}') for name in ('many', 'medium', 'few'))]
+    return [f'{name} {metrics[key]:.2f}' for name, key in names if key in metrics]
 
 
 def cut_scalars(path: Path, step: int, evaluated: bool) -> None:

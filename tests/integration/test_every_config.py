@@ -36,7 +36,7 @@ def small_cifar(tmp_path_factory) -> dict[int, Path]:
 
 def small_overrides(config: str, folders: dict[int, Path]) -> dict:
     """Overrides that put the small data in place of CIFAR."""
-    if 'digits' in config:
+    if 'digit' in config:
         return {'train_dataloader.batch_size': 8}
     root = str(folders[100 if 'cifar100' in config else 10])
     return {
@@ -87,14 +87,14 @@ def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path)
     assert before and all(not torch.equal(value, dict(model.named_parameters())[name]) for name, value in before.items())
     runner._val_loop = EvalLoop(runner, stage.val_loader, stage.cfg.val_evaluator)
     metrics = runner._val_loop.run()
-    assert np.isfinite(metrics['nll'])
+    assert metrics and all(np.isfinite(value) for value in metrics.values())
     STEPPED.add(trained)
 
 
 def test_every_method_has_the_digits_and_says_what_it_gives():
     for folder in sorted(path for path in ROOT.glob('[!_]*') if path.is_dir()):
         names = [path.name for path in folder.glob('*.py')]
-        assert any(name.startswith('resnet8_digitslt') for name in names), folder.name
+        assert any(name.startswith('resnet8_digit') for name in names), folder.name
         readme = (folder / 'README.md').read_text()
         assert '## Our results' in readme and '<!-- results:begin -->' in readme and '<!-- results:end -->' in readme
     for config in CONFIGS:

@@ -16,6 +16,7 @@ from mmlt.models.classifiers.multi_expert import MultiExpertClassifier
 from mmlt.models.classifiers.ncl import NCLClassifier
 from mmlt.models.classifiers.paco import GPaCoClassifier, PaCoClassifier
 from mmlt.models.classifiers.ride import RIDEClassifier, RIDEDistillationClassifier
+from mmlt.models.classifiers.rskd import RSKDClassifier
 from mmlt.models.classifiers.sade import SADEClassifier
 from mmlt.models.classifiers.ssd import SSDClassifier, SSDScalingClassifier
 
@@ -38,6 +39,7 @@ __all__ = [
     'PaCoClassifier',
     'RIDEClassifier',
     'RIDEDistillationClassifier',
+    'RSKDClassifier',
     'SADEClassifier',
     'SSDClassifier',
     'SSDScalingClassifier',

@@ -9,10 +9,12 @@ from mmlt.models.terms.experts import Collaboration, Diversity, ExpertFeatureDis
 from mmlt.models.terms.feature_distillation import FeatureDistillHead, JoinedFeatureDistillHead, RelationDistillHead
 from mmlt.models.terms.prior_distillation import GroupDistillHead, VirtualExampleDistillHead
 from mmlt.models.terms.self_supervision import HardHead, OtherLabelContrast
+from mmlt.models.terms.subset_distillation import BinaryDistillHead, SubsetDistillHead
 
 __all__ = [
     'BalancedContrast',
     'BalancedDistillHead',
+    'BinaryDistillHead',
     'Classification',
     'Collaboration',
     'DistillTerm',
@@ -34,6 +36,7 @@ __all__ = [
     'Prior',
     'RelationDistillHead',
     'Step',
+    'SubsetDistillHead',
     'Term',
     'VirtualExampleDistillHead',
     'step_of',

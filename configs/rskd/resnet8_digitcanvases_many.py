@@ -1,0 +1,6 @@
+"""RSKD: many-shot teacher, binary cross entropy on its 7 classes, ResNet-8, several digits on a canvas; 60 epochs."""
+
+_base_ = ['../multi_label/resnet8_digitcanvases.py']
+
+train_dataloader = dict(classes=dict(group='many'))
+data_preprocessor = dict(num_classes=7)
