@@ -3,4 +3,4 @@
 _base_ = ['../ce/resnet32_cifar100lt_30e.py']
 
 train_dataloader = dict(classes=dict(group='few'))
-data_preprocessor = dict(num_classes=30)
+num_classes = 30

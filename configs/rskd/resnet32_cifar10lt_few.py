@@ -3,4 +3,4 @@
 _base_ = ['../ce/resnet32_cifar10lt.py']
 
 train_dataloader = dict(classes=dict(group='few', convention='prior-lt'))
-data_preprocessor = dict(num_classes=4)
+num_classes = 4

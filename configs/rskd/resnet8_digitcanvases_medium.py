@@ -3,4 +3,4 @@
 _base_ = ['../multi_label/resnet8_digitcanvases.py']
 
 train_dataloader = dict(classes=dict(group='medium'))
-data_preprocessor = dict(num_classes=6)
+num_classes = 6

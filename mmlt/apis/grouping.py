@@ -38,7 +38,7 @@ def group_classes(config: str | Path, checkpoint: str | Path, groups: int, overr
     names = [str(name) for name in dataset.metainfo['classes']]
     model = load_classifier(checkpoint).eval()
     if model.num_classes != len(names):
-        raise UserError(f'{checkpoint} knows {model.num_classes} classes and the training set has {len(names)}: use its config.')
+        raise UserError(f'{checkpoint} knows {model.num_classes} classes, the training set has {len(names)}: use its config.')
     number('group_classes', 'groups', groups, least=2, most=len(names) // 2, whole=True)
     return {f'group {place}': [names[c] for c in part] for place, part in enumerate(cut(confusions(model, dataset), groups))}
 

@@ -70,8 +70,8 @@ def _of_file(file: str, group: str) -> list:
 def _of_shots(group: str, convention: str, class_counts: Sequence[int]) -> list[int]:
     if group not in GROUPS or convention not in CONVENTIONS:
         raise UserError(
-            f'train_dataloader.classes: there is no shot group {brief(group)!r} of a convention {brief(str(convention))!r}: the '
-            f'groups are {", ".join(GROUPS)}, the conventions {", ".join(CONVENTIONS)}.'
+            f'train_dataloader.classes: there is no shot group {brief(group)!r} of a convention {brief(str(convention))!r}: '
+            f'the groups are {", ".join(GROUPS)}, the conventions {", ".join(CONVENTIONS)}.'
         )
     try:
         return shot_groups(class_counts, convention)[group].tolist()
@@ -111,7 +111,8 @@ class ClassSubset(Dataset):
             self.indices = np.flatnonzero(mine[labels] >= 0)
             self.labels = mine[labels[self.indices]]
         if not len(self.indices):
-            raise UserError(f'no image of {info.get("dataset", type(dataset).__name__)} shows any of {", ".join(self.classes)}.')
+            name = info.get('dataset', type(dataset).__name__)
+            raise UserError(f'no image of {name} shows any of {", ".join(map(str, self.classes))}: correct the classes.')
         self.class_counts = count_labels(self.labels, len(self.classes))
         self.resident = bool(getattr(dataset, 'resident', False))
         self.takes_keys = bool(getattr(dataset, 'takes_keys', False))

@@ -39,6 +39,10 @@ class ClassCountsHook(Hook):
         course.bare_model.set_class_counts(metainfo['class_counts'])
         if 'num_images' in metainfo:  # images with several labels: the counts do not add up to it
             course.bare_model.set_num_images(metainfo['num_images'])
+        loader = runner.train_loop.dataloader
+        course.bare_model.set_epoch_length(len(loader), loader.batch_size * loader.world_size)
+        for line in filter(None, [term.notice() for term in course.bare_model.terms]):
+            say(f'  {line}')
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):
             course.attach_prerequisites()

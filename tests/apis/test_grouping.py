@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mmlt.apis.grouping import confusions, cut
+from mmlt.config.find import config_roots
 from mmlt.datasets import DigitCanvases, Digits
 from mmlt.registry import MODELS
 
@@ -61,7 +62,10 @@ def test_the_tool_writes_a_file_that_a_teacher_reads(call, tmp_path):
     assert again.code == 1 and 'groups.json is there already' in again.err + again.out
     few = call('group_classes', 'ce/resnet8_digitslt', checkpoint, '--groups', 6, '--out', 'other.json')
     assert few.code == 1 and 'groups must be a whole number' in few.err + few.out
-    options = ("train_dataloader.classes=dict(group='group 0',file='groups.json')", 'train_cfg.max_epochs=1',
-               f'data_preprocessor.num_classes={len(groups["group 0"])}')  # fmt: skip
-    done = call('train', 'ce/resnet8_digitslt', '--cfg-options', *options)
+    (tmp_path / 'teacher.py').write_text(
+        f"_base_ = ['{config_roots()[0]}/ce/resnet8_digitslt.py']\ntrain_cfg = dict(max_epochs=1)\n"
+        "train_dataloader = dict(classes=dict(group='group 0', file='groups.json'))\n"
+        f'num_classes = {len(groups["group 0"])}\n'
+    )
+    done = call('train', 'teacher.py')
     assert done.code == 0, done.err

@@ -48,7 +48,7 @@ def test_overlapping_subsets_of_a_file(tmp_path, monkeypatch):
     (tmp_path / 'groups.json').write_text(json.dumps({'round': ['0', '6', '8', '9'], 'all': list(range(10))}))
     for group, size in (('round', 4), ('all', 10)):
         (tmp_path / f'{group}.py').write_text(
-            f"_base_ = ['{ROOT}/ce/resnet8_digitslt.py']\n{SHORT}data_preprocessor = dict(num_classes={size})\n"
+            f"_base_ = ['{ROOT}/ce/resnet8_digitslt.py']\n{SHORT}num_classes = {size}\n"
             f"train_dataloader = dict(classes=dict(group='{group}', file='groups.json'))\n"
         )
     (tmp_path / 'student.py').write_text(

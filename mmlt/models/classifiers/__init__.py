@@ -4,6 +4,7 @@ from mmlt.models.classifiers.balpoe import BalPoEClassifier
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.models.classifiers.bcl import BCLClassifier
 from mmlt.models.classifiers.bkd import BKDClassifier
+from mmlt.models.classifiers.breadcrumb import BreadcrumbClassifier
 from mmlt.models.classifiers.cbd import CBDClassifier
 from mmlt.models.classifiers.distillation import DistillationClassifier
 from mmlt.models.classifiers.dive import DiVEClassifier
@@ -24,6 +25,7 @@ __all__ = [
     'BCLClassifier',
     'BKDClassifier',
     'BalPoEClassifier',
+    'BreadcrumbClassifier',
     'CBDClassifier',
     'DiVEClassifier',
     'DistillationClassifier',

@@ -194,6 +194,21 @@ class LongTailedClassifier(BaseModel):
         for term in self.terms:
             term.begin_epoch(epoch)
 
+    def set_epoch_length(self, steps: int, batch_size: int) -> None:
+        """An epoch has `steps` steps of `batch_size` images over all ranks."""
+        for term in self.terms:
+            term.set_epoch_length(steps, batch_size)
+
+    def kept_state(self) -> dict[str, dict]:
+        """What a resumed run needs beside parameters and buffers, by the place of the term that needs it."""
+        kept = {str(place): term.kept_state() for place, term in enumerate(self.terms)}
+        return {place: state for place, state in kept.items() if state}
+
+    def load_kept_state(self, kept: dict[str, dict]) -> None:
+        """Go on from `kept_state`."""
+        for place, state in kept.items():
+            self.terms[int(place)].load_kept_state(state)
+
     def end_step(self, updated: bool) -> None:
         """A step is done.
 

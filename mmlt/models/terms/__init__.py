@@ -2,6 +2,7 @@
 
 from mmlt.models.step import Outputs, Prior, Step, step_of
 from mmlt.models.terms.base import Term
+from mmlt.models.terms.breadcrumbs import BreadcrumbTrails
 from mmlt.models.terms.classification import Classification, ExpertPriors, ExpertTaus
 from mmlt.models.terms.contrast import BalancedContrast, GPaCoTerm, MomentumContrast, PaCoTerm
 from mmlt.models.terms.distillation import BalancedDistillHead, DistillTerm, LogitDistillHead
@@ -15,6 +16,7 @@ __all__ = [
     'BalancedContrast',
     'BalancedDistillHead',
     'BinaryDistillHead',
+    'BreadcrumbTrails',
     'Classification',
     'Collaboration',
     'DistillTerm',
