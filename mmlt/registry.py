@@ -16,6 +16,8 @@ from mmlt.errors import UserError
 
 # mmcv-lite has no compiled operators and says so when mmpretrain is imported; no classifier needs this one.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+# MMEngine looks for the packages of `mmpretrain::` bases by it.
+warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 SCOPES = ('mmlt', 'mmengine', 'mmpretrain', 'mmcv', 'mmdet', 'mmseg', 'mmrazor', 'mmselfsup')
 
@@ -104,13 +106,13 @@ PARTS = {
     'MODELS': (
         'model',
         ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
-        + ['mmlt.models.losses.modules', 'mmlt.models.losses.multi_label_modules', 'mmlt.models.preprocessor'],
+        + ['mmlt.models.losses.modules', 'mmlt.models.losses.multi_label_modules', 'mmlt.models.preprocessor', 'mmlt.detection'],
         'mmpretrain.models',
     ),
-    'DATASETS': ('dataset', ['mmlt.datasets'], 'mmpretrain.datasets'),
+    'DATASETS': ('dataset', ['mmlt.datasets', 'mmlt.detection'], 'mmpretrain.datasets'),
     'DATA_SAMPLERS': ('data sampler', ['mmlt.datasets.samplers'], 'mmpretrain.datasets'),
-    'TRANSFORMS': ('transform', ['mmlt.datasets.transforms'], 'mmpretrain.datasets'),
-    'METRICS': ('metric', ['mmlt.evaluation'], 'mmpretrain.evaluation'),
+    'TRANSFORMS': ('transform', ['mmlt.datasets.transforms', 'mmlt.detection'], 'mmpretrain.datasets'),
+    'METRICS': ('metric', ['mmlt.evaluation', 'mmlt.detection'], 'mmpretrain.evaluation'),
     'HOOKS': ('hook', ['mmlt.engine'], 'mmpretrain.engine'),
     'LOOPS': ('loop', ['mmlt.engine'], None),
     'RUNNERS': ('runner', ['mmlt.engine'], None),

@@ -146,7 +146,8 @@ def run_grid(
     Raises:
         UserError: numbers out of their range, or runs that failed (after the others are done).
     """
-    number('grid', '--jobs', jobs, least=1, whole=True)
+    if jobs < 1:
+        raise UserError(f'--jobs {jobs}: at least one run at a time is needed.')
     number('grid', '--nice', niceness, least=0, most=19, whole=True)
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get('PYTHONPATH')]))

@@ -78,10 +78,21 @@ def set_first_drop(node: Any, schedule: Any, where: str = 'model') -> None:
         if isinstance(value, (dict, list)):
             set_first_drop(value, schedule, f'{where}.{key}')
         elif value == FIRST_DROP and str(key).endswith('start_epoch'):
-            parts = schedule if isinstance(schedule, (list, tuple)) else [schedule]
-            drops = [drop for part in parts if part and part.get('by_epoch', True) for drop in part.get('milestones', [])]
-            if not drops:
-                raise UserError(
-                    f'{where}.{key} is {FIRST_DROP!r}, but param_scheduler has no milestones in epochs: give a number.'
-                )
-            node[key] = min(drops)
+            node[key] = first_drop(schedule, f'{where}.{key}')
+
+
+def first_drop(schedule: Any, where: str) -> int:
+    """The epoch, from 0, of the first drop of the learning rate.
+
+    Args:
+        schedule: config of the parameter schedulers.
+        where: the place that asks for it, for the message.
+
+    Raises:
+        UserError: the schedule has no drop.
+    """
+    parts = schedule if isinstance(schedule, (list, tuple)) else [schedule]
+    drops = [drop for part in parts if part and part.get('by_epoch', True) for drop in part.get('milestones', [])]
+    if not drops:
+        raise UserError(f'{where} is {FIRST_DROP!r}, but param_scheduler has no milestones in epochs: give a number.')
+    return min(drops)

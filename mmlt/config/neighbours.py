@@ -121,6 +121,8 @@ def in_own_words(cfg: Config) -> None:
     Raises:
         UserError: a setting of that preprocessor that means more than a normalisation.
     """
+    if cfg.get('default_scope') in (None, 'mmengine', 'mmpretrain'):
+        cfg.default_scope = 'mmlt'
     for key, own in UNTYPED.items():
         part = cfg.get(key)
         if isinstance(part, dict) and (key == 'optim_wrapper' and part.get('type') == 'OptimWrapper' or 'type' not in part):

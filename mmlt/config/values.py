@@ -26,7 +26,8 @@ COUNTS = {
 TEXTS = ('precision', 'default_scope')
 # A part, or nothing; and lists of parts.
 PARTS = ('visualizer', 'train_dataloader.sampler', 'train_dataloader.partner_sampler', 'val_dataloader.sampler')
-PARTS += tuple(f'model.{name}' for name in ('loss', 'neck', 'reweighting', 'mixing', 'projector', 'contrast', 'data_preprocessor'))
+PARTS += ('model.loss', 'model.neck', 'model.reweighting', 'model.mixing', 'model.projector', 'model.contrast')
+PARTS += ('model.data_preprocessor',)
 LISTS = ('custom_hooks', 'model.terms', 'model.distill_heads', 'data_preprocessor.train_transforms')
 LISTS += ('data_preprocessor.test_transforms',)
 RUNNERS = (None, 'LongTailedRunner')

@@ -2,7 +2,7 @@
 
 from mmlt.batch import Batch
 from mmlt.datasets.cifar import CIFAR10, CIFAR100
-from mmlt.datasets.digit_canvases import DigitCanvases
+from mmlt.datasets.multi_label_digits import MultiLabelDigits
 from mmlt.datasets.digits import Digits
 from mmlt.datasets.image_folder import ImageFolder
 from mmlt.datasets.image_list import ImageList
@@ -14,7 +14,7 @@ __all__ = [
     'CIFAR10',
     'CIFAR100',
     'Batch',
-    'DigitCanvases',
+    'MultiLabelDigits',
     'Digits',
     'ImageFolder',
     'ImageList',

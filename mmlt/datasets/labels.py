@@ -1,6 +1,7 @@
 """What differs between one label an image, int64 (N,), and several, float32 (N, K) with 1 for each class it shows."""
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -32,11 +33,11 @@ def label_of(labels: np.ndarray, place: int) -> int | Tensor:
     return int(labels[place]) if labels.ndim == 1 else torch.from_numpy(labels[place].copy())
 
 
-def label_text(labels: np.ndarray, place: int) -> str:
-    """The label of an image in a text: `3`, or `0,3,7` of several."""
+def label_texts(labels: np.ndarray) -> Iterable:
+    """The label of each image as a text has it: `3`, or `0,3,7` of several."""
     if labels.ndim == 1:
-        return str(labels[place])
-    return ','.join(map(str, np.flatnonzero(labels[place])))
+        return labels
+    return (','.join(map(str, np.flatnonzero(row))) for row in labels)
 
 
 def size_of(labels: np.ndarray) -> dict[str, int]:

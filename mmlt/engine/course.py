@@ -11,6 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmlt.config.find import config_name
+from mmlt.config.load import FIRST_DROP, first_drop
 from mmlt.engine.checkpoint import prune, save_checkpoint
 from mmlt.engine.device import resolve_precision
 from mmlt.engine.finished import attach
@@ -20,6 +21,7 @@ from mmlt.engine.stages import Stage, needs_of
 from mmlt.engine.state import on_cpu
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError
+from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.plain import plain
 
 _courses: WeakKeyDictionary = WeakKeyDictionary()
@@ -76,13 +78,16 @@ class PlainCourse:
         """Epochs (from 1) whose evaluation is known."""
         return [record['epoch'] for record in self.history]
 
-    def attach_prerequisites(self) -> None:
-        """Give the model the finished runs that its config names.
+    def complete_model(self) -> None:
+        """Give the model what the whole config says of it: the epoch of the schedule's first drop, its finished runs.
 
         Raises:
-            UserError: one is not trained yet.
+            UserError: one of these is not trained yet.
         """
         cfg = self.runner.cfg
+        for module in self.bare_model.modules():
+            if isinstance(module, ClassReweighting) and module.start_epoch == FIRST_DROP:
+                module.start_epoch = first_drop(cfg.get('param_scheduler'), 'start_epoch')
         path = Path(cfg.filename) if cfg.filename else Path('config.py')
         for role, needs in needs_of(cfg.get('prerequisites') or {}, path).items():
             found = []

@@ -41,11 +41,11 @@ class ClassCountsHook(Hook):
             course.bare_model.set_num_images(metainfo['num_images'])
         loader = runner.train_loop.dataloader
         course.bare_model.set_epoch_length(len(loader), loader.batch_size * loader.world_size)
-        for line in filter(None, [term.notice() for term in course.bare_model.terms]):
+        for line in course.bare_model.notices():
             say(f'  {line}')
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):
-            course.attach_prerequisites()
+            course.complete_model()
 
 
 @HOOKS.register_module()
@@ -101,7 +101,9 @@ class ProgressHook(Hook):
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Start the clock and, on a terminal, the bar; a resumed run writes its scalars on from where it stands."""
         if is_main_process():
-            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, runner.epoch in course_of(runner).evaluated_epochs)
+            # An evaluation at the end of a run that is resumed there is made again.
+            known = runner.epoch in course_of(runner).evaluated_epochs and not getattr(runner.train_loop, 'is_over', False)
+            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, known)
         self._started = self._said = time.perf_counter()
         self._first_iter = self._since_iter = runner.iter
         self._since = self._started
@@ -187,10 +189,12 @@ class ProgressHook(Hook):
 
 
 def accuracies(metrics: Mapping[str, float]) -> list[str]:
-    """Top-1 and the accuracy of each shot group in words; of several labels the mean average precision."""
-    names = [(name, f'accuracy/{name}') for name in ('top1', 'many', 'medium', 'few')]
-    names += [('mAP', 'mAP'), *((name, f'mAP/{name}') for name in ('many', 'medium', 'few'))]
-    return [f'{name} {metrics[key]:.2f}' for name, key in names if key in metrics]
+    """Top-1 and the accuracy of each shot group in words; of several labels the mean average precisions, of a detector the
+    average precisions of all, rare, common and frequent classes."""
+    names = {f'accuracy/{name}': name for name in ('top1', 'many', 'medium', 'few')}
+    names |= {'mAP': 'mAP', **{f'mAP/{name}': name for name in ('many', 'medium', 'few')}}
+    names |= {f'{kind}/{name}': f'{kind} {name}' for kind in ('bbox', 'segm') for name in ('AP', 'APr', 'APc', 'APf')}
+    return [f'{word} {metrics[name]:.2f}' for name, word in names.items() if name in metrics]
 
 
 def cut_scalars(path: Path, step: int, evaluated: bool) -> None:

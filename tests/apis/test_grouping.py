@@ -8,7 +8,7 @@ import torch
 
 from mmlt.apis.grouping import confusions, cut
 from mmlt.config.find import config_roots
-from mmlt.datasets import DigitCanvases, Digits
+from mmlt.datasets import MultiLabelDigits, Digits
 from mmlt.registry import MODELS
 
 
@@ -26,7 +26,7 @@ def test_confused_classes_come_together():
 
 @pytest.mark.parametrize('several', [False, True])
 def test_confusions_are_mean_probabilities(several):
-    dataset = DigitCanvases('test') if several else Digits('test')
+    dataset = MultiLabelDigits('test') if several else Digits('test')
     classes = len(dataset.classes)
     torch.manual_seed(0)
     loss = dict(type='BinaryCrossEntropyLoss') if several else None

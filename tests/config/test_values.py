@@ -88,7 +88,8 @@ def test_a_long_value_is_quoted_by_its_beginning():
 @pytest.mark.parametrize(
     ('option', 'value'),
     [
-        ('optim_wrapper.accumulative_counts=2', 2), ('log_level=ERROR', 'ERROR'), ('compile=True', True), ('model.neck=None', None),
+        ('optim_wrapper.accumulative_counts=2', 2), ('log_level=ERROR', 'ERROR'), ('compile=True', True),
+        ('model.neck=None', None),
         ('param_scheduler.0.end=30', 30), ('train_dataloader.drop_last=True', True), ('default_hooks.logger=None', None),
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmlt.datasets import DigitCanvases, Digits, LongTailedDataset
+from mmlt.datasets import MultiLabelDigits, Digits, LongTailedDataset
 from mmlt.datasets.class_subset import ClassSubset, class_places
 from mmlt.engine.loader import build_loader
 from mmlt.errors import UserError
@@ -65,7 +65,7 @@ def test_images_of_one_label(digits):
 
 
 def test_images_of_several_labels_keep_those_of_the_classes():
-    data = DigitCanvases()
+    data = MultiLabelDigits()
     subset = ClassSubset(data, [5, 11, 14])
     kept = [place for place in range(500) if data.labels[place, [5, 11, 14]].any()]
     assert subset.indices.tolist() == kept and np.array_equal(subset.labels, data.labels[kept][:, [5, 11, 14]])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmlt.datasets import DigitCanvases, LongTailedDataset, MultiLabelArrays, MultiLabelDataset
+from mmlt.datasets import MultiLabelDigits, LongTailedDataset, MultiLabelArrays, MultiLabelDataset
 from mmlt.engine.loader import build_loader
 from mmlt.errors import UserError
 
@@ -119,25 +119,25 @@ def test_the_natural_set_keeps_order_and_refuses_to_be_thinned(folder):
 
 def test_loaders_hand_out_float_targets(folder):
     data = build(folder, LINES['csv'], 'csv')
-    for dataset in (LongTailedDataset(data, profile='natural'), DigitCanvases('test')):
+    for dataset in (LongTailedDataset(data, profile='natural'), MultiLabelDigits('test')):
         for batch in build_loader(dict(batch_size=3, dataset=dataset)):
             assert batch.targets.dtype == torch.float32 and batch.targets.shape == (len(batch.images), len(dataset.labels[0]))
             assert torch.equal(batch.targets, torch.from_numpy(dataset.labels[batch.indices.numpy()]))
 
 
 def test_canvases_are_the_same_each_time_and_long_tailed():
-    one, again, other, test = DigitCanvases(), DigitCanvases(), DigitCanvases(seed=1), DigitCanvases('test')
+    one, again, other, test = MultiLabelDigits(), MultiLabelDigits(), MultiLabelDigits(seed=1), MultiLabelDigits('test')
     assert np.array_equal(one.images, again.images) and not np.array_equal(one.images, other.images)
     assert one.images.shape == (500, 32, 32, 3) and sorted(one.class_counts)[::19] == [3, 200]
     assert other.class_counts == one.class_counts and set(test.class_counts) == {60}
     for data in (one, test):
         assert set(data.labels.sum(axis=1)) == {2, 3, 4}
-    with pytest.raises(UserError, match='split of DigitCanvases'):
-        DigitCanvases('val')
+    with pytest.raises(UserError, match='split of MultiLabelDigits'):
+        MultiLabelDigits('val')
 
 
 def test_a_hold_out_takes_a_fifth_of_each_class_at_most_and_one_of_each_rare_one():
-    data = DigitCanvases()
+    data = MultiLabelDigits()
     train, held = (
         LongTailedDataset(data, profile='natural', protocol='cao-holdout', split=split) for split in ('train', 'holdout')
     )

@@ -14,7 +14,7 @@ ROOT = config_roots()[0]
 SHORT = 'train_cfg = dict(max_epochs=2)\n'
 
 
-@pytest.mark.parametrize('data', ['digitslt', 'digitcanvases'])
+@pytest.mark.parametrize('data', ['digitslt', 'digitsmulti'])
 def test_teachers_of_subsets_and_a_student(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     listed = []
@@ -38,7 +38,7 @@ def test_teachers_of_subsets_and_a_student(data, tmp_path, monkeypatch):
         assert again['test_data']['kept_classes'] == meta['classes']
     whole = torch.load(tmp_path / 'work_dirs/student/seed0/epoch_2.pth')['meta']['classes']
     assert sorted(names) == sorted(whole)
-    assert ('mAP' in record['last']['metrics']) == (data == 'digitcanvases')
+    assert ('mAP' in record['last']['metrics']) == (data == 'digitsmulti')
     said = json.loads((tmp_path / 'work_dirs/student/seed0/scalars.jsonl').read_text().splitlines()[0])
     assert said['loss_rskd'] > 0
 

@@ -171,6 +171,14 @@ def test_gradient_is_right_and_none_reaches_the_teacher():
     assert teacher.grad is None
 
 
+def test_half_precision_is_raised_before_anything_is_computed():
+    student, teacher = (own.bfloat16() for own in logits(3))
+    halves = loss_of(term(), student, teacher).item()
+    assert halves == pytest.approx(slow_ltkd(student.double().tolist(), teacher.double().tolist(), 1, 1), rel=1e-5)
+    virtual = L.virtual_example_loss(student, teacher, 3.0, 0.5).item()
+    assert virtual == pytest.approx(slow_dive(student.double().tolist(), teacher.double().tolist(), 3.0, 0.5), rel=1e-5)
+
+
 def test_the_totals_are_those_of_all_ranks(monkeypatch):
     student, teacher = logits(7, size=8)
     halves = []

@@ -4,6 +4,14 @@
 from mmlt.models.losses.balanced_contrastive import balanced_contrastive_loss
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
 from mmlt.models.losses.base import Loss
+from mmlt.models.losses.boxes import (
+    balanced_sigmoid_box_loss,
+    balanced_softmax_box_loss,
+    equalization_box_loss,
+    seesaw_box_loss,
+    sigmoid_box_loss,
+    softmax_box_loss,
+)
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.distillation import balanced_distillation_loss, distillation_loss, virtual_example_loss
 from mmlt.models.losses.equalization import seql_loss
@@ -33,7 +41,9 @@ __all__ = [
     'asymmetric_loss',
     'balanced_contrastive_loss',
     'balanced_distillation_loss',
+    'balanced_sigmoid_box_loss',
     'balanced_sigmoid_loss',
+    'balanced_softmax_box_loss',
     'balanced_softmax_loss',
     'balpoe_loss',
     'binary_cross_entropy_loss',
@@ -46,6 +56,7 @@ __all__ = [
     'distribution_balanced_loss',
     'diversity_loss',
     'diversity_temperatures',
+    'equalization_box_loss',
     'focal_loss',
     'joined_features',
     'l2_feature_loss',
@@ -55,9 +66,12 @@ __all__ = [
     'logit_adjusted_loss',
     'parametric_contrastive_loss',
     'sade_loss',
+    'seesaw_box_loss',
     'seql_loss',
+    'sigmoid_box_loss',
     'similarity_preserving_loss',
     'smoothing_factors',
+    'softmax_box_loss',
     'subset_distillation_loss',
     'supervised_contrastive_loss',
     'virtual_example_loss',

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mmlt.models.losses.expert_distillation import log_probabilities
+from mmlt.models.losses.inputs import widen
 
 
 def group_log_masses(logits: Tensor, groups: Tensor, num_groups: int, temperature: float) -> Tensor:
@@ -19,7 +20,7 @@ def group_log_masses(logits: Tensor, groups: Tensor, num_groups: int, temperatur
         (B, G), float32 or wider.
     """
     member = groups == torch.arange(num_groups, device=groups.device)[:, None]  # (G, K)
-    log_p = log_probabilities(logits / temperature)
+    log_p = log_probabilities(widen(logits) / temperature)
     return log_p[:, None].masked_fill(~member, -torch.inf).logsumexp(dim=2)
 
 
@@ -64,7 +65,7 @@ def within_group_loss(
         Scalar, mean over the batch.
     """
     log_s, log_t = (
-        log_probabilities(logits / temperature) - own[:, groups]
+        log_probabilities(widen(logits) / temperature) - own[:, groups]
         for logits, own in ((student_logits, masses[0]), (teacher_logits.detach(), masses[1].detach()))
     )
     share = log_t.exp()  # (B, K)

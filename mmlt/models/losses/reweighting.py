@@ -16,7 +16,8 @@ class ClassReweighting(nn.Module):
     Args:
         num_classes: C.
         beta: of `mmlt.priors.effective_number_weights`, in [0, 1].
-        start_epoch: first epoch, counted from 0, with effective-number weights; 0 for the whole run.
+        start_epoch: first epoch, counted from 0, with effective-number weights; 0 for the whole run. `first_drop` stands for
+            the epoch of the first drop of the learning rate until that is put in its place.
 
     Attributes:
         weights: (C,) float32 buffer, in no checkpoint, always the same tensor: a compiled step sees new values in it
@@ -29,10 +30,11 @@ class ClassReweighting(nn.Module):
 
     weights: Tensor
 
-    def __init__(self, num_classes: int, beta: float = 0.9999, start_epoch: int = 0) -> None:
+    def __init__(self, num_classes: int, beta: float = 0.9999, start_epoch: int | str = 0) -> None:
         super().__init__()
         self.beta = number(self, 'beta', beta, least=0, most=1)
-        self.start_epoch = number(self, 'start_epoch', start_epoch, least=0, whole=True)
+        known = start_epoch != 'first_drop'
+        self.start_epoch = number(self, 'start_epoch', start_epoch, least=0, whole=True) if known else start_epoch
         self.active = self.start_epoch == 0
         self._effective: Tensor | None = None
         self.register_buffer('weights', torch.ones(num_classes), persistent=False)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmlt.arguments import number
 from mmlt.errors import UserError
-from mmlt.models.losses.base import as_loss
+from mmlt.models.losses.base import MMPretrainLoss, PlainLoss, as_loss
 from mmlt.models.losses.experts import SADE_EXPERTS, balpoe_loss, sade_loss
 from mmlt.models.step import Step
 from mmlt.models.terms.base import Term
@@ -24,13 +24,18 @@ class Classification(Term):
         weight: factor on the loss.
     """
 
-    former_names = {'loss.': 'loss.'}
+    takes_class_weights = True
 
     def __init__(self, loss: dict, logit_scale: float = 1.0, weight: float = 1.0) -> None:
         super().__init__()
         self.loss = as_loss(MODELS.build(loss) if isinstance(loss, dict) else loss)
         self.logit_scale = number(self, 'logit_scale', logit_scale, above=0)
         self.weight = number(self, 'weight', weight, least=0)
+
+    @property
+    def former_names(self) -> dict[str, str]:
+        """The loss's parts; those of a module behind the interface of `Loss` lie deeper now."""
+        return {'loss.': 'loss.loss.' if type(self.loss) in (PlainLoss, MMPretrainLoss) else 'loss.'}
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -43,16 +43,19 @@ class FeatureDistillHead(DistillTerm):
         super().__init__(weight, role, teacher_weights)
         if distance not in DISTANCES:
             raise UserError(f'FeatureDistillHead knows no distance {distance!r}: choose one of {", ".join(DISTANCES)}.')
-        self.in_channels = in_channels
         self.teacher_channels = teacher_channels
         self.distance = distance
-        self.projection: nn.Module = nn.Identity()
+        self.projection: nn.Module | None = None if in_channels is None else self._projection(in_channels)
 
     def bind(self, model: nn.Module) -> None:
         """Make the projection, if one is needed."""
-        channels = self.in_channels or model.feature_channels
-        if self.teacher_channels not in (None, channels):
-            self.projection = nn.Linear(channels, self.teacher_channels, bias=False)
+        if self.projection is None:
+            self.projection = self._projection(model.feature_channels)
+
+    def _projection(self, channels: int) -> nn.Module:
+        if self.teacher_channels in (None, channels):
+            return nn.Identity()
+        return nn.Linear(channels, self.teacher_channels, bias=False)
 
     def compare(self, step: Step, student: Outputs, teacher: Outputs) -> Tensor:
         """See `cosine_feature_loss` and `l2_feature_loss`.

@@ -5,7 +5,7 @@ import numpy as np
 from mmlt.arguments import number
 from mmlt.datasets.canvases import draw_canvases
 from mmlt.datasets.resident import ResidentDataset
-from mmlt.datasets.sprites import long_tailed_counts, tinted_digits
+from mmlt.datasets.sprites import digit_counts, tinted_digits
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
 
@@ -17,10 +17,10 @@ SPARSE = 0.4  # of each class's pictures, in the half of the pictures with fewer
 
 
 @DATASETS.register_module()
-class DigitCanvases(ResidentDataset):
+class MultiLabelDigits(ResidentDataset):
     """Pictures of 32x32 pixels with two to four of scikit-learn's digits, warm or cold: 20 classes, no class twice on one.
 
-    `train` has 500 pictures, 200 with the most frequent class and 3 with the rarest (`mmlt.datasets.sprites.LONG_TAIL`);
+    `train` has 500 pictures, 200 with the most frequent class and 3 with the rarest (`mmlt.datasets.sprites.DIGIT_TAIL`);
     `test` has 400, 60 of each class, of digits that `train` does not have.
 
     Args:
@@ -31,14 +31,14 @@ class DigitCanvases(ResidentDataset):
         UserError: another split.
     """
 
-    name = 'digit-canvases'
+    name = 'multi-label-digits'
     verified = True  # they are made here
 
     def __init__(self, split: str = 'train', seed: int = 0) -> None:
         if split not in IMAGES:
-            raise UserError(f"split of DigitCanvases must be 'train' or 'test', not {split!r}.")
+            raise UserError(f"split of MultiLabelDigits must be 'train' or 'test', not {split!r}.")
         sprites = tinted_digits(split)
-        counts = long_tailed_counts() if split == 'train' else [TEST_A_CLASS] * len(sprites.classes)
+        counts = digit_counts() if split == 'train' else [TEST_A_CLASS] * len(sprites.classes)
         seed = number(self, 'seed', seed, least=0, most=2**30 - 1, whole=True)
         few = [int(SPARSE * count) for count in counts]  # two or three digits a picture; the others three or four
         halves = [

@@ -2,7 +2,7 @@
 
 _base_ = [
     '../_base_/models/resnet8_cifar.py',
-    '../_base_/datasets/digit_canvases.py',
+    '../_base_/datasets/multi_label_digits.py',
     '../_base_/schedules/digits_60e.py',
     '../_base_/default_runtime.py',
 ]
