@@ -2,5 +2,5 @@
 
 _base_ = ['../ce/resnet32_cifar100lt.py']
 
-train_dataloader = dict(classes=dict(group='few'))
+train_dataloader = dict(classes=dict(group='few', convention='standard'))
 num_classes = 30

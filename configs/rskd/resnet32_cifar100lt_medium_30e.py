@@ -2,5 +2,5 @@
 
 _base_ = ['../ce/resnet32_cifar100lt_30e.py']
 
-train_dataloader = dict(classes=dict(group='medium'))
+train_dataloader = dict(classes=dict(group='medium', convention='standard'))
 num_classes = 35

@@ -84,6 +84,8 @@ def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path,
         subsets = [None if first.num_classes == len(counts) else list(range(first.num_classes)) for first in models]
         model.attach(role, models, subsets)
     model.set_class_counts(counts)
+    if 'num_images' in stage.loader.dataset.metainfo:
+        model.set_num_images(stage.loader.dataset.metainfo['num_images'])
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if trained in STEPPED:
         return
