@@ -130,6 +130,20 @@ class FasterRCNN(BaseModel):
     def set_epoch(self, epoch: int) -> None:
         """Nothing has a schedule."""
 
+    def set_epoch_length(self, steps: int, batch_size: int) -> None:
+        """See `LongTailedClassifier.set_epoch_length`: nothing depends on it here."""
+
+    def notices(self) -> list[str]:
+        """See `LongTailedClassifier.notices`: there is none."""
+        return []
+
+    def kept_state(self) -> dict[str, dict]:
+        """See `LongTailedClassifier.kept_state`: parameters and buffers are all."""
+        return {}
+
+    def load_kept_state(self, kept: dict[str, dict]) -> None:
+        """See `LongTailedClassifier.load_kept_state`."""
+
     def end_step(self, updated: bool) -> None:
         """Nothing follows the training."""
 

@@ -52,6 +52,7 @@ CONTENT: dict = {
     'hooks_of_ranks?': [{str: ANY}],
     'hooks_unsaved?': {str: [(str,)]},
     'stop_training?': (bool,),
+    'terms?': {str: {str: ANY}},
 }
 MOST_NESTED = 64  # tables in tables; a config's own have a dozen
 MOST_VIEWS = 64  # times that the tensors of a file, which may share memory, may add up to its size

@@ -169,6 +169,8 @@ class LongTailedRunner(ClearRunner):
                 for scheduler in self.param_schedulers or []
             ]
             content.update(own or {})
+            if kept := self.bare_model.kept_state():
+                content['terms'] = kept
         self.call_hook('before_save_checkpoint', checkpoint=content)
         return on_cpu(content)
 
@@ -273,6 +275,7 @@ class LongTailedRunner(ClearRunner):
         for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
             scheduler.load_state_dict(state)
         restore_own(self.bare_model, content)
+        self.bare_model.load_kept_state(content.get('terms', {}))
         self.history, self._elapsed = list(meta['history']), read_elapsed(self.work_dir)
         self.train_loop.epoch, self.train_loop.step = meta['epoch'], meta['step']
         self.train_loop.stop_training = content.get('stop_training', False)

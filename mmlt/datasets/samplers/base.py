@@ -83,7 +83,7 @@ class Sampler(torch.utils.data.Sampler):
         if self.labels.ndim == 2 and not self.several:
             raise UserError(
                 f'{type(self).__name__} draws by the one label of an image, and {type(dataset).__name__} has several: use '
-                'ShuffleSampler or RepeatFactorSampler.'
+                'ClassAwareSampler, RepeatFactorSampler or ShuffleSampler.'
             )
         if num_samples is not None:
             number(self, 'num_samples', num_samples, least=1, whole=True)

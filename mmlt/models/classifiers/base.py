@@ -43,6 +43,8 @@ class LongTailedClassifier(BaseModel):
     Attributes:
         class_counts: int64 buffer (K,): images a class in the training set, handed over before the run and kept in every
             checkpoint.
+        num_images: of the training set, handed over before the run where its images have several labels; else None. It is in
+            no checkpoint.
         terms: the terms, in the order in which they are computed.
         expert_weights: (E,), the weights of the experts' logits in the prediction, where they were learnt at test time;
             None for equal ones. They are in no checkpoint.
@@ -52,6 +54,7 @@ class LongTailedClassifier(BaseModel):
     """
 
     expert_weights: Tensor | None = None
+    num_images: int | None = None
     settled: tuple[str, ...] = ()  # arguments that a method gives its base itself, so that no config may
 
     def __init__(
@@ -174,6 +177,10 @@ class LongTailedClassifier(BaseModel):
         self.class_counts.copy_(torch.as_tensor(class_counts))
         self.refresh_class_counts()
 
+    def set_num_images(self, num_images: int) -> None:
+        """Take over the number of training images, which counts of several labels do not add up to."""
+        self.num_images = num_images
+
     def refresh_class_counts(self) -> None:
         """Hand the buffer's counts on to the terms (after loading a checkpoint too)."""
         if self.reweighting is not None:
@@ -188,6 +195,25 @@ class LongTailedClassifier(BaseModel):
                 part.set_epoch(epoch)
         for term in self.terms:
             term.begin_epoch(epoch)
+
+    def set_epoch_length(self, steps: int, batch_size: int) -> None:
+        """An epoch has `steps` steps of `batch_size` images over all ranks."""
+        for term in self.terms:
+            term.set_epoch_length(steps, batch_size)
+
+    def notices(self) -> list[str]:
+        """What a user should know of the terms before the run."""
+        return [said for said in (term.notice() for term in self.terms) if said]
+
+    def kept_state(self) -> dict[str, dict]:
+        """What a resumed run needs beside parameters and buffers, by the place of the term that needs it."""
+        kept = {str(place): term.kept_state() for place, term in enumerate(self.terms)}
+        return {place: state for place, state in kept.items() if state}
+
+    def load_kept_state(self, kept: dict[str, dict]) -> None:
+        """Go on from `kept_state`."""
+        for place, state in kept.items():
+            self.terms[int(place)].load_kept_state(state)
 
     def end_step(self, updated: bool) -> None:
         """A step is done.
@@ -368,9 +394,9 @@ class LongTailedClassifier(BaseModel):
         mixed = None
         if self.mixing is not None:
             views, mixed = self._mix(batch, views, draw)
-        prior = Prior(self.class_counts)
+        prior = Prior(self.class_counts, num_images=self.num_images)
         if self.reweighting is not None:
-            prior = Prior(self.class_counts, self.reweighting.weights, self.reweighting.active)
+            prior = prior._replace(class_weights=self.reweighting.weights, weighted=self.reweighting.active)
         roles = {role: None for term in self.terms for role in term.roles}
         teachers = {role: self.teacher_outputs(role, views[0]) for role in roles}
         together = any(term.together for term in self.terms)
