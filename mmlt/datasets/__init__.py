@@ -2,12 +2,12 @@
 
 from mmlt.batch import Batch
 from mmlt.datasets.cifar import CIFAR10, CIFAR100
-from mmlt.datasets.multi_label_digits import MultiLabelDigits
 from mmlt.datasets.digits import Digits
 from mmlt.datasets.image_folder import ImageFolder
 from mmlt.datasets.image_list import ImageList
 from mmlt.datasets.long_tailed import LongTailedDataset
 from mmlt.datasets.multi_label import MultiLabelArrays, MultiLabelDataset
+from mmlt.datasets.multi_label_digits import MultiLabelDigits
 from mmlt.datasets.subset import SubsetRule
 
 __all__ = [
