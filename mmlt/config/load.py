@@ -46,7 +46,7 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         except Exception as error:  # MMEngine's words for a value that cannot stand there
             raise UserError(f'--cfg-options {name}: {overrides[name]!r} cannot stand there ({error}).') from error
     in_own_words(cfg)
-    check_neighbours(cfg)
+    check_neighbours(dict(cfg.items()))
     check_shape(dict(cfg.items()))
     # What the data decide about the model stands beside the data: handed on here, unless the model says otherwise.
     if 'num_classes' in (cfg.get('data_preprocessor') or {}):
