@@ -221,3 +221,10 @@ def test_figures_without_a_source_are_found():
     sourced = '| method | top-1 | source |\n|---|---|---|\n| CE | 38.32 | LDAM paper |\n'
     settings = '| option | value |\n|---|---|\n| beta | 0.9999 |\n| lr | 0.1 |\n'
     assert unsourced_figures(f'Text 38.32.\n\n{by_hand}\n{sourced}\n{settings}') == ['| CE | 38.32 |']
+
+
+def test_the_best_epoch_is_shown_by_the_metric_that_chose_it(make_record):
+    chosen = dict(best__selected_by='accuracy/mean_class', best__metrics={'accuracy/top1': 62.5, 'accuracy/mean_class': 63.25})
+    row = cells(render_table({CONFIG: [make_record(**chosen)]}))
+    assert row['best accuracy/mean_class, chosen on the test set'] == '63.25'
+    assert len(rows_by_recipe([make_record(), make_record(**chosen)])) == 2  # no table holds both
