@@ -4,6 +4,7 @@ import json
 import platform
 import statistics
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mmlt.engine.device import device_name
 from mmlt.engine.lock import run_lock
 from mmlt.engine.stages import Stage
 from mmlt.files import atomic_write
+from mmlt.schema import read_json
 
 SHOWN = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few')
 VERSIONS = ('mmengine', 'numpy', 'pillow', 'torch', 'torchvision')
@@ -82,9 +84,10 @@ def rival_record(stage: Stage) -> dict:
     with run_lock(folder, wait=True):
         file = folder / 'record.json'
         if file.is_file():
-            kept = json.loads(file.read_text(encoding='utf-8'))
-            if kept['config_hash'] == stage.config_hash:
-                return kept
+            with suppress(ValueError, KeyError, TypeError):  # a file of somebody's own
+                kept = read_json(file)
+                if kept['config_hash'] == stage.config_hash:
+                    return kept
         about = dict(precision='fp32', workers=WORKERS, config_hash=stage.config_hash)
         record = dict(RivalRun(stage, folder).run(lambda line: console.print(line, markup=False)), **about)
         atomic_write(file, json.dumps(record, indent=2, allow_nan=False) + '\n')

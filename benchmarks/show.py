@@ -1,7 +1,6 @@
 """A benchmark's records as a table and as a picture."""
 
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rich.table import Table
 
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
+from mmlt.schema import read_json
 
 
 def benchmark_table(records: Sequence[dict]) -> Table:
@@ -44,9 +44,9 @@ def markdown(path: str | Path) -> str:
         UserError: the file is none of these, or of a comparison in which no seed is finished by both.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
+        content = read_json(path)
         return _accuracy_markdown(content) if isinstance(content, dict) else _speed_markdown(content)
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(f'{path} holds no finished benchmark ({type(error).__name__}: {error}): run it again.') from error
 
 

@@ -3,9 +3,12 @@
 import hashlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from mmlt.errors import UserError
 
 
 def atomic_write(path: str | Path, write: bytes | str | Callable[[BinaryIO], None]) -> Path:
@@ -53,3 +56,20 @@ def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's content, as 64 hexadecimal digits."""
     with open(path, 'rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def size_as_stored(path: Path) -> int:
+    """Bytes of a file that `torch.save` wrote: what it holds is not compressed, so it cannot unfold to more.
+
+    Raises:
+        UserError: it is no such archive.
+    """
+    size = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as file:
+            entries = file.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RecursionError) as error:
+        raise UserError(f'the checkpoint {path} is damaged or no checkpoint at all: use another one.') from error
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > size:
+        raise UserError(f'the checkpoint {path} is compressed or claims more than it holds: use another one.')
+    return size

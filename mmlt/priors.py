@@ -104,6 +104,10 @@ _RULES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
         'many >= 100, medium 21 to 99, few <= 20 training images (Breadcrumbs)',
         _by_count(lambda n: n >= 100, lambda n: n <= 20),
     ),
+    'lvis': (
+        'many > 100, medium 11 to 100, few <= 10 training images (LVIS: frequent, common, rare)',
+        _by_count(lambda n: n > 100, lambda n: n <= 10),
+    ),
     'mislas': ('classes 0 to 35, 36 to 70 and 71 to 99 by index; 100 classes only (MiSLAS)', _by_index_of_100),
     'prior-lt': (
         'thirds of the classes, ordered by falling count, equal counts by index (Prior-LT)',

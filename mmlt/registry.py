@@ -106,13 +106,13 @@ PARTS = {
     'MODELS': (
         'model',
         ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
-        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor'],
+        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor', 'mmlt.detection'],
         'mmpretrain.models',
     ),
-    'DATASETS': ('dataset', ['mmlt.datasets'], 'mmpretrain.datasets'),
+    'DATASETS': ('dataset', ['mmlt.datasets', 'mmlt.detection'], 'mmpretrain.datasets'),
     'DATA_SAMPLERS': ('data sampler', ['mmlt.datasets.samplers'], 'mmpretrain.datasets'),
-    'TRANSFORMS': ('transform', ['mmlt.datasets.transforms'], 'mmpretrain.datasets'),
-    'METRICS': ('metric', ['mmlt.evaluation'], 'mmpretrain.evaluation'),
+    'TRANSFORMS': ('transform', ['mmlt.datasets.transforms', 'mmlt.detection'], 'mmpretrain.datasets'),
+    'METRICS': ('metric', ['mmlt.evaluation', 'mmlt.detection'], 'mmpretrain.evaluation'),
     'HOOKS': ('hook', ['mmlt.engine'], 'mmpretrain.engine'),
     'LOOPS': ('loop', ['mmlt.engine'], None),
     'RUNNERS': ('runner', ['mmlt.engine'], None),

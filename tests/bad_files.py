@@ -47,7 +47,6 @@ def make(folder: Path, base: Path) -> None:
         'misspelt_teacher': PART.format(base=base, key='prerequisites', part="teacher=dict(config='t.py', chekpoint='m.pth')"),
         'needs_itself': PART.format(base=base, key='prerequisites', part="teacher=dict(config='needs_itself.py')"),
         'seeded': f"_base_ = ['{base}']\nseed = 3\n",
-        'scaled': PART.format(base=base, key='auto_scale_lr', part='enable=True, base_batch_size=128'),
         'load_from': f"_base_ = ['{base}']\nload_from = 'x.pth'\n",
         'vit': PART.format(base=base, key='model', part="backbone=dict(_delete_=True, type='TimmBackbone', "
                            "model_name='test_vit'), head=dict(in_channels=64)"),

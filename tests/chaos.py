@@ -42,6 +42,53 @@ train_cfg = dict(max_epochs={epochs}, val_interval=2)
 param_scheduler = [dict(type='MultiStepLR', milestones=[2, 4], gamma=0.1)]
 default_hooks = dict(checkpoint=dict(seconds=0))
 """
+# Hooks of every kind of state. The student ends at its third evaluation; each own hook changes weights by what it has counted.
+HOOKS_AND_CODE = """
+custom_imports = dict(imports=['chaos_hooks'])
+train_cfg = dict(max_epochs={more}, val_interval=2)
+custom_hooks = [
+    dict(type='EarlyStoppingHook', monitor='accuracy/top1', min_delta=1e6, patience=2),
+    dict(type='EMAHook', momentum=0.1),
+    dict(type='CountingHook', every=5),
+    dict(type='CountingHook', every=7),
+    dict(type='WritingHook', every=4),
+]
+"""
+OWN_HOOKS = """
+from mmengine.hooks import Hook
+from mmlt.registry import HOOKS
+
+
+class Counting(Hook):
+    def __init__(self, every):
+        self.every, self.left, self.mean = every, every, None
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        bias = runner.bare_model.head.bias.data
+        self.left -= 1
+        self.mean = bias.clone() if self.mean is None else self.mean * 0.9 + bias * 0.1
+        if self.left == 0:
+            self.left = self.every
+            bias.copy_(self.mean)
+
+
+@HOOKS.register_module()
+class CountingHook(Counting):
+    def state_dict(self):
+        return dict(left=self.left, mean=self.mean)
+
+    def load_state_dict(self, state):
+        self.left, self.mean = state['left'], state['mean']
+
+
+@HOOKS.register_module()
+class WritingHook(Counting):
+    def before_save_checkpoint(self, runner, checkpoint):
+        checkpoint['counting'] = dict(left=self.left, mean=self.mean)
+
+    def after_load_checkpoint(self, runner, checkpoint):
+        self.left, self.mean = checkpoint['counting']['left'], checkpoint['counting']['mean']
+"""
 NEEDS = "prerequisites = dict(teacher=dict(config='teacher.py'))\n"
 PHASES = (
     'teacher step', 'teacher evaluation', 'student step', 'student evaluation', 'inside a checkpoint write',
@@ -154,13 +201,17 @@ class Campaign:
 
     Args:
         folder: an empty folder.
+        hooks: whether the students have hooks that count.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hooks: bool = False) -> None:
         self.folder = folder
+        self.epochs = {'teacher': EPOCHS, **dict.fromkeys(('bkd', 'kd'), EPOCHS + 1 if hooks else EPOCHS)}
         for name, base, needs in (('teacher', 'ce', ''), ('bkd', 'bkd', NEEDS), ('kd', 'kd', NEEDS)):
             base_file = ROOT / 'configs' / base / 'resnet8_digitslt.py'
-            (folder / f'{name}.py').write_text(CONFIG.format(base=base_file, epochs=EPOCHS) + needs)
+            counting = HOOKS_AND_CODE.format(more=EPOCHS + 4) if hooks and needs else ''
+            (folder / f'{name}.py').write_text(CONFIG.format(base=base_file, epochs=EPOCHS) + needs + counting)
+        (folder / 'chaos_hooks.py').write_text(OWN_HOOKS)
         self.expected = {}
         for place in ('first', 'whole'):
             start = time.perf_counter()
@@ -228,7 +279,7 @@ class Campaign:
             found[name] = {key: value for key, value in record.items() if key not in TIMES}
             found[f'{name} per class'] = (folder / 'per_class.csv').read_text()
             found[f'{name} report'] = (folder / 'report.html').is_file()
-            for file in (f'epoch_{EPOCHS}.pth', 'best.pth'):
+            for file in (f'epoch_{self.epochs[name]}.pth', 'best.pth'):
                 weights = torch.load(folder / file)['state_dict']
                 found[f'{name} {file}'] = {key: value.numpy().tobytes() for key, value in weights.items()}
         return found
@@ -283,6 +334,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--trials', type=int, default=50)
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--hooks', action='store_true', help='students with early stopping, an average, and hooks of their own')
     parser.add_argument('--phases', nargs='+', choices=PHASES, help='only the trials of these phases')
     args = parser.parse_args()
     os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -292,7 +344,7 @@ def main() -> None:
     memory = Path('/dev/shm')  # syncing a busy disk is not what is tested
     folder = Path(tempfile.mkdtemp(prefix='chaos', dir=memory if memory.is_dir() else None))
     start = time.perf_counter()
-    campaign = Campaign(folder)
+    campaign = Campaign(folder, args.hooks)
     print(f'a run that is not killed: {campaign.seconds:.1f} s; folder {folder}', flush=True)
     equal = killed = 0
     chosen = [plan for plan in plans(args.trials, args.seed) if plan.phase in (args.phases or PHASES)]

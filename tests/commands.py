@@ -47,13 +47,13 @@ class Done(NamedTuple):
     err: str
 
 
-def call(tool: str, *args: object, folder: str | Path | None = None) -> Done:
+def call(tool: str | Path, *args: object, folder: str | Path | None = None) -> Done:
     """Run `tools/TOOL ARGS` in this process; nothing of it is left behind in the process.
 
     An exception that the tool does not handle is a stack trace on standard error and exit code 1, as Python has it.
 
     Args:
-        tool: `train` or `train.py`.
+        tool: `train` or `train.py`, or the path of another script.
         args: of its command line.
         folder: the current folder meanwhile (default: the one that is current).
     """
@@ -301,16 +301,16 @@ class CommandLine:
         return self.started[-1]
 
     def ranks(self, tool: str | Path, *args: object, **settings: object) -> list[Done]:
-        """How two processes of one run ended, as torchrun starts them but without its own: `--launcher pytorch` is given."""
+        """How two processes of one run ended, see `start_ranks`; `--launcher pytorch` is given."""
+        return [process.done() for process in self.start_ranks(tool, '--launcher', 'pytorch', *args, **settings)]
+
+    def start_ranks(self, tool: str | Path, *args: object, **settings: object) -> list[Started]:
+        """Two processes of one run, as torchrun starts them but without torchrun's own."""
         with socket.socket() as free:
             free.bind(('127.0.0.1', 0))
             port = free.getsockname()[1]
         common = dict(WORLD_SIZE='2', LOCAL_WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), **settings)
-        started = [
-            self.start(tool, '--launcher', 'pytorch', *args, RANK=str(rank), LOCAL_RANK=str(rank), **common)
-            for rank in range(2)
-        ]
-        return [process.done() for process in started]
+        return [self.start(tool, *args, RANK=str(rank), LOCAL_RANK=str(rank), **common) for rank in range(2)]
 
     def __call__(self, tool: str, *args: object, code: int = 0) -> tuple[str, str]:
         """Standard output and standard error of a tool run in this process; its exit code must be `code`."""

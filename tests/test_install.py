@@ -31,13 +31,11 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope='module')
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files that a clone would have, in a folder of their own: setuptools writes build/ beside setup.py."""
-    folder = tmp_path_factory.mktemp('source')
+def copy_source(folder: Path) -> None:
+    """The files that a clone would have: setuptools writes build/ beside setup.py."""
     for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md'):
         (folder / name).write_bytes((ROOT / name).read_bytes())
-    for package in ('mmlt', 'configs', 'benchmarks'):
+    for package in ('mmlt', 'configs'):
         for path in (ROOT / package).rglob('*'):
             if path.is_file() and '__pycache__' not in path.parts:
                 copy = folder / path.relative_to(ROOT)
@@ -46,16 +44,32 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A user's leftovers, which must not travel.
     (folder / 'configs' / 'stray.pth').write_bytes(b'weights')
     (folder / 'mmlt' / 'stray.pth').write_bytes(b'weights')
-    return folder
 
 
 @pytest.fixture(scope='module')
-def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp('wheel')
-    build = ('-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation', '--no-index', '--wheel-dir', folder, source)
-    run(sys.executable, *build, cwd=folder)
-    (built,) = folder.glob('mmlt-*.whl')
+def source(once) -> Path:
+    return once('source', copy_source)
+
+
+@pytest.fixture(scope='module')
+def wheel(source: Path, once) -> Path:
+    def build(folder: Path) -> None:
+        options = ('--no-deps', '--no-build-isolation', '--no-index', '--wheel-dir', folder)
+        run(sys.executable, '-m', 'pip', 'wheel', *options, source, cwd=folder)
+
+    (built,) = once('wheel', build).glob('mmlt-*.whl')
     return built
+
+
+@pytest.fixture(scope='module')
+def site(wheel: Path, once) -> Path:
+    """The folder that mmlt is installed into."""
+
+    def install(folder: Path) -> None:
+        options = ('--no-deps', '--no-index', '--target', folder)
+        run(sys.executable, '-m', 'pip', 'install', *options, wheel, cwd=folder)
+
+    return once('site', install)
 
 
 @pytest.fixture(scope='module')
@@ -105,28 +119,21 @@ def test_wheel_metadata(wheel: Path, names: set[str]) -> None:
     assert 'mmlt-test = mmlt.apis.main:test' in scripts
 
 
-def test_installed_package_is_used_from_another_folder(wheel: Path, tmp_path: Path) -> None:
-    target = tmp_path / 'target'
-    elsewhere = tmp_path / 'elsewhere'
-    elsewhere.mkdir()
-    run(sys.executable, '-m', 'pip', 'install', '--no-deps', '--no-index', '--target', target, wheel, cwd=elsewhere)
+def test_installed_package_is_used_from_another_folder(site: Path, tmp_path: Path) -> None:
     probe = (
         'from pathlib import Path; import mmlt, mmlt.priors; from mmengine.config import Config\n'
         'folder = Path(mmlt.__file__).parent\n'
         "config = Config.fromfile(folder / 'configs' / 'bkd' / 'resnet8_digitslt.py')\n"
         "print(folder); print(config.model['type'])"
     )
-    folder, model = run(sys.executable, '-c', probe, cwd=elsewhere, PYTHONPATH=str(target)).splitlines()[-2:]
-    assert Path(folder).resolve() == (target / 'mmlt').resolve()
+    folder, model = run(sys.executable, '-c', probe, cwd=tmp_path, PYTHONPATH=str(site)).splitlines()[-2:]
+    assert Path(folder).resolve() == (site / 'mmlt').resolve()
     assert model == 'BKDClassifier'
 
 
-def test_installed_package_trains_from_another_folder(wheel: Path, tmp_path: Path) -> None:
-    site, elsewhere = tmp_path / 'site', tmp_path / 'elsewhere'
-    elsewhere.mkdir()
-    run(sys.executable, '-m', 'pip', 'install', '--no-deps', '--no-index', '--target', site, wheel, cwd=tmp_path)
+def test_installed_package_trains_from_another_folder(site: Path, tmp_path: Path) -> None:
     options = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.dataset.imbalance_ratio=100']
     run(sys.executable, '-m', 'mmlt.apis.main', 'train', 'configs/ce/resnet8_digitslt.py', *options,
-        cwd=elsewhere, PYTHONPATH=str(site))  # fmt: skip
-    (results,) = elsewhere.glob('work_dirs/ce/resnet8_digitslt@*/seed0/results.json')
+        cwd=tmp_path, PYTHONPATH=str(site))  # fmt: skip
+    (results,) = tmp_path.glob('work_dirs/ce/resnet8_digitslt@*/seed0/results.json')
     assert json.loads(results.read_text())['finished']

@@ -146,13 +146,18 @@ def test_shot_groups_at_the_thresholds(convention, of_each):
     assert [found[c] for c in range(6)] == of_each.split()
 
 
+def test_the_groups_of_lvis_at_their_thresholds():
+    groups = shot_groups([101, 100, 11, 10, 1], 'lvis')
+    assert {name: ids.tolist() for name, ids in groups.items()} == {'many': [0], 'medium': [1, 2], 'few': [3, 4]}
+
+
 def test_thirds_go_by_count_and_not_by_index():
     groups = shot_groups([1, 50, 3, 50, 200, 2, 7], 'prior-lt')
     assert {name: ids.tolist() for name, ids in groups.items()} == {'many': [1, 4], 'medium': [3, 6], 'few': [0, 2, 5]}
 
 
 def test_conventions_are_described_and_unknown_ones_refused():
-    assert set(CONVENTIONS) == {'standard', 'ncl', 'glmc', 'breadcrumb', 'mislas', 'prior-lt'}
+    assert set(CONVENTIONS) == {'standard', 'ncl', 'glmc', 'breadcrumb', 'lvis', 'mislas', 'prior-lt'}
     assert all(isinstance(text, str) and text for text in CONVENTIONS.values())
     with pytest.raises(ValueError, match="'other'.*standard, ncl"):
         shot_groups([1, 2], 'other')

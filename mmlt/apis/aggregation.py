@@ -68,7 +68,7 @@ def two_views(runner: LongTailedRunner, batch, seed: int) -> Tensor:  # noqa: AN
     """The experts' logits, float32 (2, B, E, K), of two strongly augmented views of the images of a `Batch`."""
     model = runner.bare_model
     preprocessor = model.data_preprocessor
-    batch = type(batch)(*(part.to(preprocessor.device) for part in batch))
+    batch = batch.to(preprocessor.device)
     images = apply_transforms(batch.images, preprocessor.test_transforms, Draw(seed, batch.keys))
     draws = [Draw(seed, batch.keys).at(view) for view in (1, 2)]
     views = [apply_transforms(images, strong_augmentation(images.shape[-1]), draw) for draw in draws]

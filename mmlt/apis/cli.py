@@ -11,6 +11,7 @@ from mmlt.errors import UserError
 
 UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 MISSING = re.compile(r'(\w+)(?:\.__init__)?\(\) missing \d+ required (?:positional|keyword-only) arguments?: (.+)')
+POSIX = ('fcntl', 'pwd', 'resource', 'termios')  # standard modules of POSIX systems alone
 GLOO = re.compile(r'Connection closed|Connection reset|Broken pipe|\[[^]]*gloo|NCCL|Timed out waiting', re.IGNORECASE)
 
 
@@ -28,6 +29,10 @@ def run_tool(function: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         complain('stopped.')
         sys.exit(128 + signal.SIGINT)
+    except SystemExit as error:
+        if error.code == 2:  # argparse's, which has said what is wrong: every mistake of the user ends with 1
+            sys.exit(1)
+        raise
     except Exception as error:
         sentence = explain(error)
         if sentence is None or '--debug' in sys.argv:
@@ -49,6 +54,8 @@ def explain(error: Exception) -> str | None:
     """One sentence for an error that a user can put right; None for any other, which is a mistake of ours."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, ImportError) and error.name in POSIX:
+        return f'this system lacks {error.name}, a part of Python on Linux and macOS: mmlt runs there, on Windows in WSL.'
     if isinstance(error, ImportError):
         return f'an import failed: {error}; install what is missing, or correct the config.'
     if isinstance(error, OSError) and error.strerror:

@@ -62,6 +62,8 @@ def train_main() -> None:
         raise UserError('--seed and --seeds contradict each other: give one of them.')
     seeds = args.seeds or [args.seed or 0]
     check_seeds(seeds)
+    if args.work_dir == '':
+        raise UserError('--work-dir is an empty text: name a folder, or leave it out.')
     if args.work_dir and len(seeds) > 1:
         raise UserError('--work-dir names one run and --seeds several: leave one of them out.')
     overrides = parse_options(args.cfg_options)

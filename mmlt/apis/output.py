@@ -111,7 +111,9 @@ def check_record(folder: Path, config_hash: str) -> None:
     if not record['evaluated_epochs']:
         raise UserError(f'{path} is the record of an evaluation, not of this run: move it away, or choose another --work-dir.')
     if record['config_hash'] != config_hash:
-        raise UserError(f'{folder} holds the results of another run ({record["config"]}): choose another --work-dir.')
+        raise UserError(
+            f'{folder} holds the results of another run ({record["config"]}): move them away, or choose another --work-dir.'
+        )
 
 
 def _is_run(folder: Path) -> bool:

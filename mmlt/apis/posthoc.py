@@ -86,7 +86,7 @@ def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:
     for data in loader:
         batch = model.data_preprocessor(data, False)
         with autocast(runner.precision):
-            features, logits = model.outputs(batch.images)
+            features, logits = model.outputs(batch.images)[:2]
         parts.append((features.float(), logits.float(), batch.targets))
     features, logits, labels = (torch.cat(part) for part in zip(*parts, strict=True))
     return features, logits, labels

@@ -85,8 +85,8 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
                 if not needed_by:
                     draw_finished(stage.cfg, Path(found[0]['folder']))
             return found[0]
-        if (needed_by or not resume) and checkpoints_of(stage.folder):
-            check_folder(stage, needed_by)
+        if checkpoints_of(stage.folder):
+            check_folder(stage, needed_by, resume)
         check_record(stage.folder, stage.config_hash)
         outcome = stage.outcome  # before the Runner's own entries come into the config
         before = set_log_file(stage.folder / 'train.log')

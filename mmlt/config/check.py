@@ -2,14 +2,16 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from mmlt import registry
 from mmlt.arguments import number
 from mmlt.config.old_keys import OLD_KEYS
-from mmlt.errors import UserError
+from mmlt.errors import UserError, quoted
 
 KNOWN_KEYS = {
     *('default_scope', 'model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator'),
@@ -114,11 +116,11 @@ def check_shape(cfg: dict) -> None:
         if value is not None and not isinstance(value, dict):
             if key.endswith('_evaluator') and isinstance(value, (list, tuple)):
                 continue
-            raise UserError(f'{key} is {value!r}, but must be a dict: override what stands inside it ({key}.NAME=VALUE).')
+            raise UserError(f'{key} is {quoted(value)}, but must be a dict: override what stands inside it ({key}.NAME=VALUE).')
         for inner in INNER_TABLES.get(key, ()):
             if inner in (value or {}) and not isinstance(value[inner], dict):
                 raise UserError(
-                    f'{key}.{inner} is {value[inner]!r}, but must be a dict: override what stands inside it '
+                    f'{key}.{inner} is {quoted(value[inner])}, but must be a dict: override what stands inside it '
                     f'({key}.{inner}.NAME=VALUE).'
                 )
         if key.endswith('_dataloader') and value:
@@ -126,10 +128,10 @@ def check_shape(cfg: dict) -> None:
             for name, least in (('batch_size', 1), ('num_workers', 0)):
                 given = value.get(name, least)
                 if type(given) is not int or given < least:
-                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {given!r}.')
+                    raise UserError(f'{key}.{name} must be a whole number from {least}, not {quoted(given)}.')
     for role, needed in prerequisites_of(cfg):
         if not isinstance(needed, dict) or not any(isinstance(needed.get(key), str) for key in ('config', 'checkpoint')):
-            raise UserError(f'prerequisites.{role} must name a config or a checkpoint, not {needed!r}.')
+            raise UserError(f'prerequisites.{role} must name a config or a checkpoint, not {quoted(needed)}.')
         refuse_others(f'prerequisites.{role}', needed, PREREQUISITE_KEYS)
         number(f'prerequisites.{role}', 'seed_offset', needed.get('seed_offset', 0), least=0, whole=True)
         for name in ('classes', 'parts'):
@@ -189,6 +191,36 @@ def parts_with(kind: str, argument: str) -> list[str]:
     return sorted(name for name, part in known.items() if argument in (arguments_of(part) or ()))
 
 
+def check_kinds(path: str, node: Mapping[str, Any], part: type) -> None:
+    """Refuse a text where a part of mmlt takes a switch or a list, and anything but a text where it takes a text.
+
+    Numbers are left to the part, which knows their range.
+
+    Args:
+        path: where the part stands in the config.
+        node: its config.
+        part: its class, whose constructors' annotations say what they take.
+
+    Raises:
+        UserError: with the place and the value.
+    """
+    hints: dict[str, Any] = {}
+    for base in reversed(part.__mro__):
+        if '__init__' in vars(base) and base.__module__.startswith('mmlt.'):
+            with suppress(Exception):  # an annotation that names what is imported for type checkers alone
+                hints |= get_type_hints(base.__init__)
+    for key, value in node.items():
+        options = get_args(hints.get(key)) if isinstance(hints.get(key), UnionType) else (hints.get(key),)
+        kinds = {get_origin(option) or option for option in options}
+        if type(value) in kinds or not kinds <= {bool, str, type(None), list, tuple, Sequence}:
+            continue
+        lists = bool(kinds & {list, tuple, Sequence})
+        if value is None and type(None) in kinds or lists and isinstance(value, (list, tuple)):
+            continue
+        wanted = ['True or False'] * (bool in kinds) + ['a text'] * (str in kinds) + ['a list'] * lists
+        raise UserError(f'{path}.{key} must be {" or ".join(wanted)}, not {quoted(value)}.')
+
+
 def check_parts(node: Any, path: str = '') -> None:
     """Refuse a type that nobody registered and an argument that nothing takes.
 
@@ -223,6 +255,7 @@ def check_parts(node: Any, path: str = '') -> None:
                 raise UserError(f'{path}: {node["type"]} takes no argument {key!r}; {hint}')
         if not part.__module__.startswith('mmlt.'):
             return
+        check_kinds(path, node, part)
     for key, value in node.items():
         if key not in ('init_cfg', 'prerequisites'):
             check_parts(value, f'{path}.{key}' if path else str(key))

@@ -24,7 +24,7 @@ def find_config(config: str | Path) -> Path:
     given = Path(config)
     tail = Path(*given.parts[1:]) if given.parts[:1] == ('configs',) else given
     candidates = [given, *(root / tail for root in config_roots())]
-    for path in candidates:
+    for path in [*candidates, *(path.with_name(f'{path.name}.py') for path in candidates if path.name)]:
         if path.is_file():
             return path.resolve()
     known = [str(path.relative_to(root)) for root in config_roots() for path in root.glob('[!_]*/*.py')]
@@ -59,6 +59,25 @@ def bases_of(path: Path, packages: bool = False) -> list[Path] | list[str]:
         named = eval(compile(ast.Expression(line.value), str(path), 'eval')) if line else []  # as MMEngine reads it
     named = [named] if isinstance(named, str) else named
     return [base for base in named if '::' in base] if packages else [path.parent / base for base in named if '::' not in base]
+
+
+def check_bases(path: Path, below: tuple[Path, ...] = ()) -> None:
+    """Refuse a config that is, by way of others, its own base.
+
+    Raises:
+        UserError: naming the circle.
+    """
+    path = path.resolve()
+    if path in below:
+        circle = [*below[below.index(path) :], path]
+        raise UserError(f'{" takes ".join(map(str, circle))} as its base, a circle: remove one of these _base_ entries.')
+    try:
+        bases = bases_of(path)
+    except Exception:  # told by MMEngine, which reads the files next
+        return
+    for base in bases:
+        if base.is_file():
+            check_bases(base, (*below, path))
 
 
 def config_name(path: Path) -> str:

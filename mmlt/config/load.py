@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from mmlt.config.check import check_keys, check_shape
 from mmlt.config.custom_code import import_custom_code
-from mmlt.config.find import find_config
+from mmlt.config.find import check_bases, find_config
 from mmlt.config.neighbours import (
     check_neighbours,
     in_own_words,
@@ -17,7 +17,8 @@ from mmlt.config.neighbours import (
 )
 from mmlt.config.outcome import ROUTE
 from mmlt.config.overrides import check_override
-from mmlt.errors import UserError
+from mmlt.config.values import check_values
+from mmlt.errors import UserError, quoted
 
 FIRST_DROP = 'first_drop'
 
@@ -30,6 +31,7 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
     """
     path = find_config(config)
     refuse_read_base(path)
+    check_bases(path)
     try:
         cfg = Config.fromfile(path, import_custom_modules=False, format_python_code=False)
     except Exception as error:
@@ -44,18 +46,19 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         try:
             cfg.merge_from_dict({name: overrides[name]})
         except Exception as error:  # MMEngine's words for a value that cannot stand there
-            raise UserError(f'--cfg-options {name}: {overrides[name]!r} cannot stand there ({error}).') from error
+            raise UserError(f'--cfg-options {name}: {quoted(overrides[name])} cannot stand there ({error}).') from error
     in_own_words(cfg)
     check_neighbours(dict(cfg.items()))
     check_shape(dict(cfg.items()))
+    check_values(dict(cfg.items()))
     # What the data decide about the model stands beside the data: handed on here, unless the model says otherwise.
     if 'num_classes' in (cfg.get('data_preprocessor') or {}):
         cfg.setdefault('num_classes', cfg.data_preprocessor.pop('num_classes'))
-    if 'model' in cfg and 'data_preprocessor' in cfg:
+    if cfg.get('model') and 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    if 'head' in cfg.get('model', {}) and 'num_classes' in cfg:
+    if 'head' in (cfg.get('model') or {}) and 'num_classes' in cfg:
         cfg.model.head.setdefault('num_classes', cfg.num_classes)
-    if 'model' in cfg:
+    if cfg.get('model'):
         set_first_drop(cfg.model, cfg.get('param_scheduler'))
     return cfg
 

@@ -9,7 +9,7 @@ from mmengine.config import Config, DictAction
 from mmlt import registry
 from mmlt.config.check import ELSEWHERE, KNOWN_KEYS, LOADER_KEYS, PREREQUISITE_KEYS, arguments_of, kind_at
 from mmlt.config.outcome import ROUTE
-from mmlt.errors import UserError
+from mmlt.errors import UserError, brief
 
 
 def parse_options(options: list[str]) -> dict[str, Any]:
@@ -25,9 +25,15 @@ def parse_options(options: list[str]) -> dict[str, Any]:
             raise UserError(f'--cfg-options {option}: write it as KEY=VALUE.')
         if given.setdefault(name, value) != value:
             raise UserError(f'--cfg-options gives {name} twice, as {given[name]} and as {value}: give it once.')
-    parsed = Namespace()
-    DictAction([], 'options')(ArgumentParser(), parsed, options)
-    return parsed.options
+    values = {}
+    for option in options:
+        parsed = Namespace()
+        try:
+            DictAction([], 'options')(ArgumentParser(), parsed, [option])
+        except Exception as error:  # MMEngine's assertions on brackets and commas
+            raise UserError(f'--cfg-options {brief(option)}: its value cannot be read; do its brackets match?') from error
+        values |= parsed.options
+    return values
 
 
 def check_override(cfg: Config, name: str) -> None:

@@ -9,6 +9,7 @@ LOSSES = {
 }
 SAMPLERS = {
     'ClassBalancedSampler': 'class-balanced sampling',
+    'ClassBalancedRepeatSampler': 'class-balanced sampling',
     'ClassAwareSampler': 'class-aware sampling',
     'PowerSampler': 'power sampling',
     'ProgressiveSampler': 'progressively balanced sampling',

@@ -262,11 +262,13 @@ class StreamingDataset(Dataset):
     def _content_sha256(self, places: np.ndarray) -> str:
         facts = self._facts(places)
         digest = hashlib.sha256()
-        for place, row in zip(places, facts, strict=True):
-            if text := image_files.problem_of(self.file(place), row):
-                raise UserError(f'{self._named(place)} {text}: correct data_root, or put it there.')
-            digest.update(bytes(self._paths[place]) + f' {self.labels[place]} {row[image_files.SIZE]}\n'.encode())
-        read = image_files.read_whole(facts[:, image_files.SIZE])
+        for row in np.flatnonzero(~image_files.are_files(facts))[:1]:
+            why = image_files.problem_of(self.file(places[row]), facts[row])
+            raise UserError(f'{self._named(places[row])} {why}: correct data_root, or put it there.')
+        sizes = facts[:, image_files.SIZE]
+        for path, label, size in zip(self._paths[places], self.labels[places], sizes, strict=True):
+            digest.update(bytes(path) + f' {label} {size}\n'.encode())
+        read = image_files.read_whole(sizes)
         digest.update(image_files.bytes_sha256([self.file(place) for place in places[read]], facts[read]).encode())
         return digest.hexdigest()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmlt.config.check import refuse_others
 from mmlt.engine.mmengine_compat import OpenRunner
-from mmlt.errors import UserError, reason
+from mmlt.errors import UserError, brief, reason
 
 # What MMEngine's default constructor reads.
 PARAMWISE = {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult'}
@@ -27,8 +27,7 @@ def building(key: str) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError) as error:
-        name = type(error).__name__
-        raise UserError(f'{key} in the config cannot be built ({name}: {error}): correct its values.') from error
+        raise UserError(f'{key} in the config cannot be built ({brief(reason(error))}): correct its values.') from error
 
 
 def initial_weights(node: Any) -> list[str]:

@@ -15,7 +15,7 @@ import torch
 from mmengine.logging import print_log
 
 from mmlt.errors import UserError
-from mmlt.files import atomic_write
+from mmlt.files import atomic_write, size_as_stored
 from mmlt.plain import plain
 from mmlt.schema import ANY, FINGERPRINT, NUMBER, problem, read_json
 
@@ -140,7 +140,7 @@ def load_checkpoint(path: str | Path) -> dict:
     path = Path(path)
     if not path.is_file():
         raise UserError(f'there is no checkpoint {path}: check the path.')
-    size = _size_as_stored(path)
+    size = size_as_stored(path)
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
@@ -159,23 +159,6 @@ def load_checkpoint(path: str | Path) -> dict:
     if wrong := problem(content, CONTENT, finite=False):
         raise UserError(f'the checkpoint {path} is damaged ({wrong}): use another one.')
     return content
-
-
-def _size_as_stored(path: Path) -> int:
-    """Bytes of a checkpoint's file; what it holds is not compressed, so it cannot unfold to more.
-
-    Raises:
-        UserError: it is no archive as `save_checkpoint` writes them.
-    """
-    size = path.stat().st_size
-    try:
-        with zipfile.ZipFile(path) as file:
-            entries = file.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RecursionError) as error:
-        raise UserError(f'the checkpoint {path} is damaged or no checkpoint at all: use another one.') from error
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > size:
-        raise UserError(f'the checkpoint {path} is compressed or claims more than it holds: use another one.')
-    return size
 
 
 def _is_format(value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.registry import DefaultScope
 
+from mmlt.detection import FasterRCNN
 from mmlt.engine.agreement import check_classes, check_input, class_folders, places_of_classes
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.engine.stages import Need
@@ -43,8 +44,8 @@ def build_stored(cfg: Any, source: str | Path) -> LongTailedClassifier:
         raise UserError(f'{why}: {error}') from error
     except Exception as error:  # arguments that no constructor takes, in any way
         raise UserError(f'{why} ({type(error).__name__}: {error}): use another one.') from error
-    if not isinstance(model, LongTailedClassifier):
-        raise UserError(f'{why}: {type(model).__name__} is no classifier of mmlt; use another one.')
+    if not isinstance(model, (LongTailedClassifier, FasterRCNN)):
+        raise UserError(f'{why}: {type(model).__name__} is no classifier or detector of mmlt; use another one.')
     return model
 
 

@@ -35,7 +35,10 @@ class ClassCountsHook(Hook):
         if runner.train_loop is None:
             return
         course = course_of(runner)
-        course.bare_model.set_class_counts(runner.train_loop.dataloader.dataset.metainfo['class_counts'])
+        metainfo = runner.train_loop.dataloader.dataset.metainfo
+        course.bare_model.set_class_counts(metainfo['class_counts'])
+        if 'num_images' in metainfo:  # images with several classes: the counts do not add up to it
+            course.bare_model.set_num_images(metainfo['num_images'])
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):
             course.complete_model()
@@ -94,7 +97,9 @@ class ProgressHook(Hook):
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Start the clock and, on a terminal, the bar; a resumed run writes its scalars on from where it stands."""
         if is_main_process():
-            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, runner.epoch in course_of(runner).evaluated_epochs)
+            # An evaluation at the end of a run that is resumed there is made again.
+            known = runner.epoch in course_of(runner).evaluated_epochs and not getattr(runner.train_loop, 'is_over', False)
+            cut_scalars(Path(runner.work_dir) / SCALARS_FILE, runner.iter, known)
         self._started = self._said = time.perf_counter()
         self._first_iter = self._since_iter = runner.iter
         self._since = self._started
@@ -180,9 +185,11 @@ class ProgressHook(Hook):
 
 
 def accuracies(metrics: Mapping[str, float]) -> list[str]:
-    """Top-1 and the accuracy of each shot group in words."""
-    names = ('top1', 'many', 'medium', 'few')
-    return [f'{name} {metrics[f"accuracy/{name}"]:.2f}' for name in names if f'accuracy/{name}' in metrics]
+    """Top-1 and the accuracy of each shot group in words; of a detector the average precisions of all, rare, common and
+    frequent classes."""
+    names = {f'accuracy/{name}': name for name in ('top1', 'many', 'medium', 'few')}
+    names |= {f'{kind}/{name}': f'{kind} {name}' for kind in ('bbox', 'segm') for name in ('AP', 'APr', 'APc', 'APf')}
+    return [f'{word} {metrics[name]:.2f}' for name, word in names.items() if name in metrics]
 
 
 def cut_scalars(path: Path, step: int, evaluated: bool) -> None:

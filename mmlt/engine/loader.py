@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -93,6 +94,8 @@ class BatchLoader:
         drop_last: bool = False,
         partner_sampler=None,  # noqa: ANN001
     ) -> None:
+        if partner_sampler is not None and hasattr(dataset, 'batch'):
+            raise UserError(f'{type(dataset).__name__} gives images without partners: leave out partner_sampler.')
         self.dataset = dataset
         self.sampler = sampler
         self.batch_size = batch_size
@@ -142,6 +145,13 @@ class BatchLoader:
         own, partners = (Batch(*halves) for halves in zip(*(part.chunk(2) for part in batch[:4]), strict=True))
         return own._replace(partners=partners)
 
+    def _batch(self, items: Any, indices: torch.Tensor, keys: torch.Tensor) -> Any:
+        """The batch of collated items; a data set whose items are no images with labels makes its own."""
+        if hasattr(self.dataset, 'batch'):
+            return self.dataset.batch(items, indices, keys)
+        images, labels = items
+        return self._paired(Batch(images, torch.as_tensor(labels), indices, keys))
+
     def _resident_batches(self) -> Iterator[Batch]:
         images, labels = resident_tensors(self.dataset)
         for indices, keys in self.steps():
@@ -163,14 +173,15 @@ class BatchLoader:
                 for indices, keys in steps
             ],
             num_workers=self.num_workers,
+            collate_fn=getattr(self.dataset, 'collate', None),  # None is torch's own, for images of one size
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=leave_signals_to_the_run,
         )
         with stop_signals_held():
             batches = iter(loader)
         try:
-            for (indices, keys), (images, labels) in zip(steps, batches, strict=True):
-                yield self._paired(Batch(images, torch.as_tensor(labels), indices, keys))
+            for (indices, keys), items in zip(steps, batches, strict=True):
+                yield self._batch(items, indices, keys)
         except UserError as error:  # a worker's comes wrapped in its stack trace
             raise UserError(str(error).strip().splitlines()[-1].removeprefix('mmlt.errors.UserError: ')) from error
 

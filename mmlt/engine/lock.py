@@ -54,6 +54,18 @@ def run_lock(folder: str | Path, wait: bool) -> Iterator[None]:
             handle.close()
 
 
+def is_locked(folder: str | Path) -> bool:
+    """Whether a process trains into this folder now."""
+    try:
+        with open(Path(folder) / '.lock') as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def _agreed(handle: IO | None, seconds: float) -> bool:
     """Whether rank 0, which holds the handle, got the lock in that time: the same answer on every rank."""
     got = [handle is not None and _taken(handle, seconds)]

@@ -74,8 +74,42 @@ class EpochTrainLoop(BaseLoop):
         """Steps done since the beginning of training."""
         return self.epoch * len(self.dataloader) + self.step
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is left: an epoch under way is finished, whoever asks for the end."""
+        return self.epoch >= self.max_epochs or (self.stop_training and not self.step)
+
+    def check_last_batch(self) -> None:
+        """Refuse a model that cannot train on one image, where an epoch's last step has one: at once, not an epoch later.
+
+        The step is tried without gradient; weights, statistics and random numbers stay as they are.
+
+        Raises:
+            UserError: batch normalisation has one value a channel to normalise over.
+        """
+        loader, model = self.dataloader, self.course.bare_model
+        left = loader.sampler.num_samples % (loader.batch_size * loader.world_size)
+        if loader.drop_last or not 0 < left <= loader.world_size:
+            return
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        loader.set_position(0, len(loader) - 1)
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]), autocast(self.course.precision):
+                model.train()
+                model(*model.data_preprocessor(next(iter(loader)), True), mode='loss')
+        except ValueError as error:
+            if 'more than 1 value per channel' not in str(error):
+                raise
+            raise UserError(
+                "an epoch's last step has one image, over which batch normalisation has nothing to normalise: set "
+                'train_dataloader.drop_last=True, or another batch_size.'
+            ) from error
+        finally:
+            model.load_state_dict(before)
+
     def _is_due(self) -> bool:
-        return self.runner.val_loop is not None and is_due(self.epoch, self.max_epochs, self.val_interval, self.val_last)
+        due = self.is_over or is_due(self.epoch, self.max_epochs, self.val_interval, self.val_last)
+        return due and self.runner.val_loop is not None
 
     def _evaluate_if_due(self) -> None:
         if self.epoch and self._is_due() and self.epoch not in self.course.evaluated_epochs:
@@ -84,19 +118,21 @@ class EpochTrainLoop(BaseLoop):
     def run(self) -> torch.nn.Module:
         """Train to the end; an evaluation that a resumed checkpoint still owes comes first."""
         self.runner.call_hook('before_train')
+        self.check_last_batch()
         self.course.begin_training()
+        known = self.is_over and self.epoch in self.course.evaluated_epochs
         if self.step == 0:
             self._evaluate_if_due()
-        while self.epoch < self.max_epochs and (self.step or not self.stop_training):  # an epoch under way is finished
+        while not self.is_over:
             self.run_epoch()
             self._evaluate_if_due()
         if self.stop_training and self.epoch < self.max_epochs:
             say(f'stopped after epoch {self.epoch} of {self.max_epochs}: {self._why()}')
-            if self.epoch not in self.course.evaluated_epochs and self.runner.val_loop is not None:
-                self.course.record_evaluation(self.epoch, self.runner.val_loop.run())
         last = Path(self.runner.work_dir) / f'epoch_{self.epoch}.pth'
+        if known:  # killed between its last checkpoint and its results: each class's accuracy stands in no checkpoint
+            self.runner.val_loop.run()
         # A hook ended the run early, after an evaluation of which the last checkpoint knows or not, or there is none.
-        if self.course.agreed(self.stop_training or not last.is_file()):
+        elif self.course.agreed(self.stop_training or not last.is_file()):
             self.course.save_run(self.epoch, 0)
         self.runner.call_hook('after_train')
         return self.runner.model

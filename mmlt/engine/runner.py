@@ -14,6 +14,7 @@ from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 
+from mmlt.detection import FasterRCNN
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
     latest_checkpoint,
@@ -283,6 +284,9 @@ class LongTailedRunner(ClearRunner):
             self.cfg.get('compile', 'auto'), self.max_iters, self.cfg.optim_wrapper.get('accumulative_counts', 1)
         )
         if options is None:
+            return
+        if isinstance(self.bare_model, FasterRCNN):
+            say("  a detector's step is not compiled: its shapes change from image to image")
             return
         loader = self.train_loop.dataloader
         self.compiled = CompiledForward(

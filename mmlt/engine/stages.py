@@ -16,6 +16,7 @@ from mmlt.config.check import arguments_of, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
+from mmlt.config.values import check_complete
 from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
@@ -72,12 +73,14 @@ class Need:
 
     Args:
         source: the run, or a checkpoint.
+        role: what it is needed as, for instance `teacher`.
         classes: names of the run's classes, or their places, in the order of the needed model's own; None where both have
             the same, or the names tell.
         parts: names of the parts whose weights are taken (`init` alone); none for all.
     """
 
     source: 'Stage | Path'
+    role: str
     classes: list | None = None
     parts: list[str] = field(default_factory=list)
 
@@ -93,7 +96,7 @@ class Need:
         elif self.source.is_file():
             own = sha256_of(self.source)
         else:
-            raise UserError(f'the config names the checkpoint {self.source}, which is not there: correct its prerequisites.')
+            raise UserError(f'the config names {self.source} as its {self.role}, which is not there: correct the path.')
         more = {name: value for name, value in dict(classes=self.classes, parts=self.parts).items() if value}
         return dict(run=own, **more) if more else own
 
@@ -134,6 +137,7 @@ class Stage:
             raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
+        check_complete(self.cfg, self.path)
         check_parts(dict(self.cfg.items()))
         if (begins := self.cfg.get('load_from')) and not Path(begins).is_file():
             raise UserError(
@@ -249,14 +253,15 @@ def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **c
         common: further arguments of each `Stage`.
     """
 
-    def need(one: dict) -> Need:
+    def need(role: str, one: dict) -> Need:
         more = dict(classes=plain(one.get('classes')), parts=plain(one.get('parts', [])))
         if one.get('checkpoint'):
-            return Need(Path(one['checkpoint']), **more)
-        return Need(Stage(find_beside(path, one['config']), seed + one.get('seed_offset', 0), **common), **more)
+            return Need(Path(one['checkpoint']), role, **more)
+        source = Stage(find_beside(path, one['config']), seed + one.get('seed_offset', 0), **common)
+        return Need(source, role, **more)
 
     return {
-        role: [need(one) for one in (needed if isinstance(needed, (list, tuple)) else [needed])]
+        role: [need(role, one) for one in (needed if isinstance(needed, (list, tuple)) else [needed])]
         for role, needed in named.items()
     }
 
@@ -274,19 +279,20 @@ def complete_model(cfg: Config) -> None:
             part.in_channels = channels
 
 
-def check_folder(stage: Stage, needed_by: str | None = None) -> None:
-    """Say what the checkpoints in a stage's folder are, where `--resume` was not asked for.
+def check_folder(stage: Stage, needed_by: str | None = None, resume: bool = False) -> None:
+    """Compare the checkpoints in a run's folder with the run.
 
     Args:
-        stage: the stage.
+        stage: the run.
         needed_by: name of the run this one is a prerequisite of: it goes on with what is its own.
+        resume: whether the run shall go on with them.
 
     Raises:
         UserError: unless it goes on; only where it is of use does it advise to resume.
     """
     found = latest_checkpoint(stage.folder)
     if found is None:
-        if needed_by:
+        if needed_by or resume:
             return
         raise UserError(
             f'{stage.folder} holds checkpoints that cannot be read: delete them, or choose another --work-dir '
@@ -299,6 +305,13 @@ def check_folder(stage: Stage, needed_by: str | None = None) -> None:
                 f'{stage.folder}, where {needed_by} looks for the run it needs, holds one of another config '
                 f'({changed(before, now, "outcome")}): move that folder away, or name a checkpoint '
                 '(prerequisites.ROLE.checkpoint).'
+            )
+        return
+    if resume:
+        if before != now:
+            raise UserError(
+                f'cannot resume from {found[0]}: {changed(before, now, "outcome")}; train into another --work-dir, or restore '
+                'the config.'
             )
         return
     if before == now:

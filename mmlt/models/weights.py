@@ -1,6 +1,7 @@
 """Weights from a file, and into a model: all of them, or those that agree by name and shape."""
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.errors import UserError
+from mmlt.files import size_as_stored
 from mmlt.tensors import not_finite
 
 WRAPPERS = ('state_dict', 'model', 'net')
@@ -88,6 +90,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             raise UserError(f'{path} cannot be read as plain arrays ({error}): get it again.') from error
     if path.suffix not in ('.pth', '.pt', '.tar'):
         raise UserError(f'{path} is neither .npz nor .pth (or .pt, .tar): give one of these.')
+    if zipfile.is_zipfile(path):  # not so before torch 1.6
+        size_as_stored(path)
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:

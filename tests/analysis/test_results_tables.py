@@ -9,7 +9,14 @@ from rich.console import Console
 from mmlt.analysis.methods import correction_in_name, correction_in_words, method_of, names_in
 from mmlt.analysis.rows import format_duration, rows_by_recipe
 from mmlt.analysis.stored_results import stored_name
-from mmlt.analysis.tables import NOTHING_STORED, comparison_table, comparison_tables, render_table, unsourced_figures
+from mmlt.analysis.tables import (
+    NOTHING_STORED,
+    comparison_table,
+    comparison_tables,
+    render_summary,
+    render_table,
+    unsourced_figures,
+)
 from mmlt.errors import UserError
 
 CONFIG = 'ce/resnet8_digitslt'
@@ -221,6 +228,20 @@ def test_figures_without_a_source_are_found():
     sourced = '| method | top-1 | source |\n|---|---|---|\n| CE | 38.32 | LDAM paper |\n'
     settings = '| option | value |\n|---|---|\n| beta | 0.9999 |\n| lr | 0.1 |\n'
     assert unsourced_figures(f'Text 38.32.\n\n{by_hand}\n{sourced}\n{settings}') == ['| CE | 38.32 |']
+
+
+def test_the_summary_has_a_line_a_method_with_its_variants(make_record):
+    records = {
+        'ce/resnet8_digitslt': [make_record(seed=seed) for seed in (0, 1)],
+        'ce/resnet8_digitslt_wide': [make_record(seed=0)],
+    }
+    text = render_summary(records, names={'ce': 'CE'})
+    lines = [line for line in text.splitlines() if line.startswith('| [')]
+    assert [line.split('|')[1].strip() for line in lines] == [
+        '[CE](configs/ce/resnet8_digitslt.py)', '[CE, wide](configs/ce/resnet8_digitslt_wide.py)',
+    ]  # fmt: skip
+    assert [line.split('|')[-2].strip() for line in lines] == ['2', '1']
+    assert 'ECE' not in text and 'time' not in text
 
 
 def test_the_best_epoch_is_shown_by_the_metric_that_chose_it(make_record):

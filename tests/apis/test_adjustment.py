@@ -1,12 +1,11 @@
 """`--adjust`: what is asked for, what is refused, and that it acts on the very model that is evaluated."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from commands import call
 
 from mmlt.analysis.results import read_results, validate
 from mmlt.apis.adjustment import Adjustment
@@ -109,12 +108,12 @@ def test_the_tuned_value_is_the_best_on_the_holdout_not_on_the_test_set(runs):
 def test_a_value_that_was_tuned_on_one_run_corrects_another(runs, tmp_path):
     """The command line's way: tune on a run with a holdout, then correct the run of the table with the file."""
     file, out = tmp_path / 'tuned.json', tmp_path / 'results_tau.json'
-    command = [sys.executable, '-m', 'mmlt.apis.main', 'test', CE]
-    adjust = ['--work-dir', str(tmp_path), '--adjust', 'tau_norm', '--tau']
-    first = [*command, runs['cao-holdout'], *adjust, 'tune', '--out', file]
-    first += ['--cfg-options', 'train_dataloader.dataset.protocol=cao-holdout']
-    subprocess.run(first, check=True, capture_output=True, timeout=300)
-    subprocess.run([*command, runs['cao'], *adjust, file, '--out', out], check=True, capture_output=True, timeout=300)
+    adjust = ['--work-dir', tmp_path, '--adjust', 'tau_norm', '--tau']
+    options = ['--cfg-options', 'train_dataloader.dataset.protocol=cao-holdout']
+    done = call('test', CE, runs['cao-holdout'], *adjust, 'tune', '--out', file, *options)
+    assert done.code == 0, done
+    done = call('test', CE, runs['cao'], *adjust, file, '--out', out)
+    assert done.code == 0, done
     tuned, record = json.loads(file.read_text())['adjustment'], read_results(out)
     assert tuned['found_on'] == record['adjustment']['found_on'] == 'holdout'
     assert record['adjustment']['value'] == tuned['value']

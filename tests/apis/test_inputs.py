@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from mmlt.apis.inputs import check_files, check_inputs, skipped
-from mmlt.apis.stages import Stage, shared_dataset
 from mmlt.datasets import Digits, ImageFolder, ImageList, LongTailedDataset
 from mmlt.datasets.resident import ResidentDataset
+from mmlt.engine.stages import Stage, shared_dataset
 from mmlt.errors import UserError
 
 FOLDERS = ('1', '2', '10')

@@ -1,14 +1,13 @@
 """The benchmark's legs do the same work, and its records hold together."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from commands import call
 
 from benchmarks.accuracy import differences
 from benchmarks.cases import CASES, CONFIGS, WITHIN, legs_of, rival_precision
@@ -142,9 +141,8 @@ def test_a_short_run_writes_valid_records(tmp_path):
     out, picture = tmp_path / 'records.json', tmp_path / 'bars.png'
     arguments = ['--data', 'digits', '--cases', 'framework', 'rival-bkd', 'bf16', '--pairs', 1, '--steps', 2, '--warmup', 1]
     arguments += ['--threads', 1, '--json', out, '--plot', picture]
-    command = [sys.executable, ROOT / 'tools' / 'benchmark.py', *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = call('benchmark', *arguments)
+    assert done.code == 0, done.err
     framework, rival, within = json.loads(out.read_text())
     assert (framework['case'], framework['rival']) == ('framework', 'bare PyTorch loop')
     assert set(rival['all_rivals']) == {'torchvision, 0 workers', 'torchvision, 2 workers'}

@@ -8,7 +8,7 @@ from mmengine.config import DictAction
 from mmlt.config.overrides import parse_options
 from mmlt.errors import UserError
 
-OPTIONS = ['a.b=1', 'c=[1,2]', 'd=0.5,2e-3', 'e=True', 'f=None', 'g=some text', 'h=x=y', 'i=[(1,2),(a,b)]', 'a.b=2', 'j=']
+OPTIONS = ['a.b=1', 'c=[1,2]', 'd=0.5,2e-3', 'e=True', 'f=None', 'g=some text', 'h=x=y', 'i=[(1,2),(a,b)]', 'h=x=y', 'j=']
 
 
 def test_values_are_those_of_the_action_in_a_parser():
@@ -16,7 +16,7 @@ def test_values_are_those_of_the_action_in_a_parser():
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     found = parse_options(OPTIONS)
     assert found == parser.parse_args(['--cfg-options', *OPTIONS]).cfg_options
-    assert found['a.b'] == 2 and found['c'] == [1, 2] and found['e'] is True and found['h'] == 'x=y'
+    assert found['a.b'] == 1 and found['c'] == [1, 2] and found['e'] is True and found['h'] == 'x=y'
 
 
 def test_no_option_is_no_override():
@@ -27,3 +27,8 @@ def test_no_option_is_no_override():
 def test_what_is_no_assignment_is_refused(option):
     with pytest.raises(UserError, match='write it as KEY=VALUE'):
         parse_options(['a=1', option])
+
+
+def test_one_key_with_two_values_is_refused():
+    with pytest.raises(UserError, match='gives a.b twice, as 1 and as 2'):
+        parse_options(['a.b=1', 'c=3', 'a.b=2'])

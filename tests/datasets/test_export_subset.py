@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import call
 
 from mmlt.datasets import CIFAR10, LongTailedDataset
 from mmlt.errors import UserError
@@ -16,7 +17,7 @@ TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'export_subset.py'
 
 
 def run(*arguments):
-    return subprocess.run([sys.executable, TOOL, *map(str, arguments)], capture_output=True, text=True, check=False)
+    return call(TOOL, *arguments)
 
 
 @pytest.fixture(scope='module')
@@ -33,8 +34,8 @@ def source(tmp_path_factory):
 def exported(source, tmp_path_factory):
     out = tmp_path_factory.mktemp('lt') / 'deep' / 'train.npz'
     done = run('--dataset', 'cifar10', '--data-root', source, '--imbalance-ratio', 10, out)
-    assert done.returncode == 0, done.stderr
-    assert '30 to 3 a class' in done.stdout
+    assert done.code == 0, done.err
+    assert '30 to 3 a class' in done.out
     return out
 
 
@@ -68,8 +69,8 @@ def test_changed_pixels_or_places_are_noticed(exported, tmp_path):
 
 def test_mistakes_end_in_one_sentence(source, tmp_path, monkeypatch):
     done = run('--dataset', 'cifar10', '--data-root', source, '--imbalance-ratio', 1000, tmp_path / 'a.npz')
-    assert done.returncode == 1
-    assert done.stderr.startswith('error: ') and 'no training image' in done.stderr and done.stderr.count('\n') == 1
+    assert done.code == 1
+    assert done.err.startswith('error: ') and 'no training image' in done.err and done.err.count('\n') == 1
     tool = runpy.run_path(str(TOOL))
     mistakes = ((source, 'a.txt', 'must end in .npz'), (tmp_path / 'none.npz', 'a.npz', 'there is no file'))
     for root, out, part in mistakes:

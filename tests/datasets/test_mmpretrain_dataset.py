@@ -80,8 +80,11 @@ def test_random_numbers_follow_from_the_draw(folders):
     for first, *others in zip(alone, again, two, strict=True):
         assert all(torch.equal(first.images, one.images) and torch.equal(first.targets, one.targets) for one in others)
     assert sum(len(batch.targets) for batch in alone) == sum(subset.class_counts) < 18
-    everything = [{int(i): image for batch in epoch for i, image in zip(batch.indices, batch.images, strict=True)} for epoch in (alone, other)]
-    assert any(not torch.equal(everything[0][place], everything[1][place]) for place in everything[0])
+    first, second = (
+        {int(place): image for batch in epoch for place, image in zip(batch.indices, batch.images, strict=True)}
+        for epoch in (alone, other)
+    )
+    assert any(not torch.equal(first[place], second[place]) for place in first)
 
 
 def test_the_streams_of_random_numbers_are_put_back():

@@ -31,6 +31,7 @@ EVERY = {
     'SequentialSampler': {},
     'ClassBalancedSampler': {},
     'ClassAwareSampler': {},
+    'ClassBalancedRepeatSampler': {},
     'PowerSampler': {},
     'ProgressiveSampler': {'num_epochs': 10},
     'ReversedSampler': {},

@@ -55,7 +55,8 @@ def test_load_from_takes_what_agrees_and_names_the_rest(folder, capsys):
     torch.save(dict(state_dict=state, epoch=3), 'wrapped.pth')
     for name in ('bare', 'wrapped'):
         capsys.readouterr()
-        record = train(write('c.py', f"load_from = '{name}.pth'"), overrides={**STILL, 'train_dataloader.batch_size': 32 + len(name)})
+        other_run = {'train_dataloader.batch_size': 32 + len(name)}
+        record = train(write('c.py', f"load_from = '{name}.pth'"), overrides={**STILL, **other_run})
         said = capsys.readouterr().out
         taken = len([key for key in first if key.startswith('backbone.')])
         assert f'load_from {name}.pth: {taken} tensors taken, 3 not: ' in said
@@ -90,7 +91,8 @@ def test_its_content_decides_the_outcome(folder):
 
 def test_a_resumed_run_does_not_begin_again(folder, capsys):
     torch.save({'head.bias': torch.ones(10)}, 'w.pth')
-    config = write('c.py', "load_from = 'w.pth'\ntrain_cfg = dict(max_epochs=3)\ndefault_hooks = dict(checkpoint=dict(interval=1))")
+    each = 'train_cfg = dict(max_epochs=3)\ndefault_hooks = dict(checkpoint=dict(interval=1))'
+    config = write('c.py', f"load_from = 'w.pth'\n{each}")
     whole = weights(train(config))
     folder_of_run = Path('work_dirs/c/seed0')
     for name in ('results.json', 'epoch_3.pth'):
@@ -121,7 +123,8 @@ def test_a_frozen_backbone_that_initialises_itself_stays_the_first_stages(folder
 
 
 def test_best_by_another_metric_is_another_run_and_said(folder):
-    config = write('c.py', "default_hooks = dict(checkpoint=dict(save_best='calibration/ece'))\ntrain_cfg = dict(val_interval=1)")
+    often, hook = 'train_cfg = dict(val_interval=1)\n', 'default_hooks = dict(checkpoint=dict(save_best={!r}))'
+    config = write('c.py', often + hook.format('calibration/ece'))
     two = {'train_cfg.max_epochs': 3, 'param_scheduler.0.milestones': [2]}
     record = train(config, overrides=two)
     meta = torch.load(Path(record['folder']) / 'epoch_3.pth')['meta']
@@ -131,7 +134,7 @@ def test_best_by_another_metric_is_another_run_and_said(folder):
     stored = json.loads((Path(record['folder']) / 'results.json').read_text())['best']
     assert stored['selected_by'] == 'calibration/ece' and stored['epoch'] == best
     assert torch.load(Path(record['folder']) / 'best.pth')['meta']['epoch'] == best
-    usual = write('d.py', 'train_cfg = dict(val_interval=1)')
+    usual = write('d.py', often)
     assert Stage(config, overrides=two).config_hash != Stage(usual, overrides=two).config_hash
-    named = write('e.py', "train_cfg = dict(val_interval=1)\ndefault_hooks = dict(checkpoint=dict(save_best='accuracy/top1'))")
+    named = write('e.py', often + hook.format('accuracy/top1'))
     assert Stage(named, overrides=two).config_hash == Stage(usual, overrides=two).config_hash

@@ -1,9 +1,6 @@
 """The lock of a run's folder: refused or waited for, by one process or by several ranks together."""
 
 import fcntl
-import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -18,9 +15,8 @@ from mmlt.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 RANK = """
-import os, sys, time
+import os, time
 from datetime import timedelta
-sys.path.insert(0, {root!r})
 import torch
 from mmlt.engine import lock
 lock.POLL, lock.ROUND = 0.05, 0.5
@@ -79,19 +75,14 @@ def test_a_lock_that_is_waited_for_is_told_once_and_taken(tmp_path, other, monke
     assert capsys.readouterr().out.count('waiting for another process') == 1
 
 
-def test_ranks_wait_longer_than_a_collective_call_may_take(tmp_path, other):
-    (tmp_path / 'rank.py').write_text(RANK.format(root=str(ROOT)))
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', 'rank.py']
-
-    process = subprocess.Popen(command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               env={**os.environ, 'OMP_NUM_THREADS': '1'})  # fmt: skip
-    for line in process.stdout:
-        if 'waiting for another process' in line:
-            break
+def test_ranks_wait_longer_than_a_collective_call_may_take(run, tmp_path, other):
+    (tmp_path / 'rank.py').write_text(RANK)
+    ranks = run.start_ranks(tmp_path / 'rank.py')
+    ranks[0].wait_for_line('waiting for another process')
     time.sleep(6)  # longer than the group's timeout
-    assert process.poll() is None, process.communicate()
+    assert [rank.poll() for rank in ranks] == [None, None], ranks[0].read()
     released = time.time()
     other.close()
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, out
+    done = [rank.done(timeout=60) for rank in ranks]
+    assert [rank.code for rank in done] == [0, 0], done
     assert all(float((tmp_path / f'got{rank}').read_text()) >= released for rank in range(2))

@@ -57,7 +57,8 @@ def test_it_trains_the_same_weights_as_mmlts_runner():
 
 
 def test_a_missing_teacher_names_the_command_that_trains_it():
-    with pytest.raises(UserError, match=r'bkd/resnet8_digitslt needs a teacher .* `python tools/train.py .*ce/resnet8_digitslt.py`'):
+    command = r'bkd/resnet8_digitslt needs a teacher .* `python tools/train.py .*ce/resnet8_digitslt.py`'
+    with pytest.raises(UserError, match=command):
         Runner.from_cfg(config('bkd')).train()
 
 

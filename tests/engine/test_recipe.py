@@ -160,3 +160,54 @@ def test_the_projector_of_paco(method):
 
 def test_ncl_leaves_out_the_last_short_batch():
     assert load_config('configs/ncl/resnet32_cifar100lt.py').train_dataloader.drop_last is True
+
+
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_dive_drops_its_rate_at_120_and_160_for_teacher_and_student(data):
+    expected = [0.1 * (min(e, 5) / 5) * (1e-4 if e > 160 else 1e-2 if e > 120 else 1) for e in range(1, 201)]
+    for config in (f'configs/dive/resnet32_{data}.py', f'configs/dive/resnet32_{data}_teacher.py'):
+        assert rates(config) == pytest.approx(expected)
+        assert load_config(config).model.loss.type == 'BalancedSoftmaxLoss'
+    model = load_config(f'configs/dive/resnet32_{data}.py').model
+    assert (model.temperature, model.alpha, model.power) == (2.0 if data == 'cifar100lt' else 3.0, 0.5, 0.5)
+
+
+@pytest.mark.parametrize('ending', ['', '_30e'])
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_settings_of_cbd(data, ending):
+    student = load_config(f'configs/cbd/resnet32_{data}{ending}.py')
+    ensemble = load_config(f'configs/cbd/resnet32_{data}_ens{ending}.py')
+    teachers = ensemble.prerequisites.teacher
+    plain, jitter = f'resnet32_{data}_teacher{ending}.py', f'resnet32_{data}_jitter{ending}.py'
+    assert student.prerequisites.teacher.config == plain
+    assert [one.config for one in teachers] == [plain, plain, jitter, jitter]
+    assert [one.get('seed_offset', 0) for one in teachers] == [0, 1, 2, 3]
+    assert 'neck' not in student.model and ensemble.model.neck.out_channels == ensemble.model.head.in_channels == 4 * 64
+    for cfg in (student, ensemble):
+        assert (cfg.model.alpha, cfg.model.beta, cfg.model.head.scale) == (0.4, 100.0, 20.0)
+        assert cfg.train_dataloader.sampler.type == 'ClassBalancedRepeatSampler'
+        assert [one.type for one in cfg.data_preprocessor.train_transforms] == ['RandomCrop', 'RandomFlip']
+        assert cfg.train_cfg.max_epochs == load_config(f'configs/cbd/{plain}').train_cfg.max_epochs
+    for name, changed in ((plain, []), (jitter, ['ColorJitter', 'RandomGrayscale'])):
+        cfg = load_config(f'configs/cbd/{name}')
+        assert [one.type for one in cfg.data_preprocessor.train_transforms] == ['RandomCrop', 'RandomFlip', *changed]
+        assert (cfg.model.head.type, cfg.model.head.scale, cfg.model.loss.type) == ('CosineHead', 20.0, 'CrossEntropyLoss')
+        assert cfg.train_dataloader.sampler.type == 'ShuffleSampler'
+
+
+@pytest.mark.parametrize('ending', ['', '_30e'])
+@pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])
+def test_the_stages_of_ssd(data, ending):
+    stages = ('_stage1', '_stage2', '', '_stage4')
+    cfg = {stage: load_config(f'configs/ssd/resnet32_{data}{stage}{ending}.py') for stage in stages}
+    assert cfg['_stage2'].prerequisites.backbone.config == f'resnet32_{data}_stage1{ending}.py'
+    assert cfg[''].prerequisites.teacher.config == f'resnet32_{data}_stage2{ending}.py'
+    assert cfg['_stage4'].prerequisites.backbone.config == f'resnet32_{data}{ending}.py'
+    kinds = [one.model.type for one in cfg.values()]
+    assert kinds == ['LongTailedClassifier', 'LWSClassifier', 'SSDClassifier', 'SSDScalingClassifier']
+    (contrast,) = cfg['_stage1'].model.terms
+    assert (contrast.temperature, contrast.momentum, contrast.dim, contrast.get('weight', 1.0)) == (0.2, 0.999, 128, 1.0)
+    for stage in ('_stage2', '_stage4'):
+        sampler = cfg[stage].train_dataloader.sampler
+        assert (sampler.type, sampler.samples_per_class, sampler.length) == ('ClassAwareSampler', 2, 'dataset')
+    assert cfg[''].model.temperature == 2.0 and cfg[''].train_dataloader.sampler.type == 'ShuffleSampler'

@@ -1,8 +1,6 @@
 """ShotGroupMetric: every test image once, whatever the batches, ranks and padding."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -115,13 +113,9 @@ def test_convention_must_be_known_and_fit():
     ],
     ids=['padded', 'unequal', 'empty'],
 )
-def test_two_processes_agree_with_one(tmp_path, shares):
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(Path(__file__).parents[2])}
-    ranks = [
-        subprocess.Popen([sys.executable, __file__, str(tmp_path), str(rank), json.dumps(share)], env=environment)
-        for rank, share in enumerate(shares)
-    ]
-    assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
+def test_two_processes_agree_with_one(run, tmp_path, shares):
+    ranks = [run.start(Path(__file__), tmp_path, rank, json.dumps(share)) for rank, share in enumerate(shares)]
+    assert [rank.wait() for rank in ranks] == [0, 0], [rank.read() for rank in ranks]
     expected = classification_metrics(*sample(), CLASS_COUNTS)
     found = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
     assert found[0] == found[1] == pytest.approx(expected, rel=1e-12)

@@ -1,14 +1,10 @@
 """A folder as a user has it, beside the clone."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-
-ROOT = Path(__file__).resolve().parents[2]
+from commands import ROOT, call
 
 
 class Project:
@@ -31,17 +27,11 @@ class Project:
         return path
 
     def run(self, *command: object, code: int = 0, folder: Path | None = None) -> tuple[str, str]:
-        """Standard output and error of `python *command`; the exit code must be `code`."""
-        done = subprocess.run(
-            [sys.executable, *map(str, command)],
-            cwd=folder or self.folder,
-            env={**os.environ, 'OMP_NUM_THREADS': '1', 'COLUMNS': '200'},
-            text=True,
-            capture_output=True,
-            timeout=600,
-        )
-        assert done.returncode == code, f'{command}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}'
-        return done.stdout, done.stderr
+        """Standard output and error of a script and its arguments, run in this process; the exit code must be `code`."""
+        folder, (script, *args) = folder or self.folder, command
+        done = call(folder / script, *args, folder=folder)
+        assert done.code == code, f'{command}: exit code {done.code}\n{done.out}\n{done.err}'
+        return done.out, done.err
 
 
 @pytest.fixture

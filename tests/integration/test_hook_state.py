@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -159,6 +160,23 @@ def test_a_stopped_run_equals_one_that_was_not(way, train, stop_at, tmp_path):
         assert records[0][key] == records[1][key]
     one, other = (load_checkpoint(tmp_path / name / f'epoch_{last}.pth') for name in ('whole', 'stopped'))
     assert one['sha256'] == other['sha256']
+
+
+@pytest.mark.parametrize('options', [[], ['default_hooks.checkpoint=None']])
+def test_a_run_killed_after_its_last_checkpoint_still_has_all_its_results(options, train, monkeypatch, tmp_path):
+    hooks = [] if options else [EARLY]
+    options = ['--cfg-options', 'train_cfg.max_epochs=3', *options]
+    assert train(hooks, 'whole', *options)[0] == 0
+    with monkeypatch.context() as patched:
+        patched.setattr('mmlt.apis.train.write_per_class_csv', lambda *_: sys.exit(9))
+        assert train(hooks, 'killed', *options)[0] == 9
+    code, out, err = train(hooks, 'killed', '--resume', *options)
+    assert code == 0 and 'resumed after epoch 3' in out, out + err
+    for name in ('per_class.csv', 'scalars.jsonl'):
+        assert (tmp_path / 'killed' / name).read_text() == (tmp_path / 'whole' / name).read_text()
+    one, other = (json.loads((tmp_path / name / 'results.json').read_text()) for name in ('whole', 'killed'))
+    times = ('wall_seconds', 'images_per_s', 'peak_memory_mb')
+    assert {k: v for k, v in one.items() if k not in times} == {k: v for k, v in other.items() if k not in times}
 
 
 def test_what_the_hooks_have_counted_stands_in_the_checkpoint(train, tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -116,13 +117,16 @@ def marked(mark: str) -> list[int]:
 @pytest.mark.skipif(sys.platform != 'linux', reason='the processes are looked for in /proc')
 @pytest.mark.parametrize(('command', 'runs'), [
     (['tools/grid.py', CE, '--seeds', '0', '1', '--jobs', '2'], 2),
-    (['tools/launch.py', '--nproc-per-node', '2', '--master-port', '0', str(ROOT / 'tools/train.py'), CE, '--launcher',
+    (['tools/launch.py', '--nproc-per-node', '2', '--master-port', 'PORT', str(ROOT / 'tools/train.py'), CE, '--launcher',
       'pytorch'], 2),
 ])  # fmt: skip
 def test_what_is_killed_outright_takes_its_runs_along_and_they_save(command, runs, slow_steps, tmp_path):
     mark = f'MMLT_TEST_MARK={tmp_path}'
     env = {**os.environ, 'PYTHONPATH': f'{tmp_path}:{ROOT}', 'MMLT_TEST_MARK': str(tmp_path)}
-    process = subprocess.Popen([sys.executable, str(ROOT / command[0]), *command[1:]], cwd=tmp_path, env=env)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        args = [str(free.getsockname()[1]) if arg == 'PORT' else arg for arg in command[1:]]
+    process = subprocess.Popen([sys.executable, str(ROOT / command[0]), *args], cwd=tmp_path, env=env)
     steps = tmp_path / 'steps'
     wait_until(lambda: steps.exists() and steps.read_text().count('step') >= 2 * runs, process)
     assert len(marked(mark)) > runs

@@ -17,7 +17,8 @@ def batch():
     """Logits (B, K) in float64, labels, class weights and sample weights."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(B, K, generator=generator, dtype=torch.float64)
-    return logits, torch.tensor([0, 1, 2, 3, 4, 4, 0]), torch.rand(K, generator=generator) + 0.5, torch.rand(B, generator=generator)
+    class_weights, shares = torch.rand(K, generator=generator) + 0.5, torch.rand(B, generator=generator)
+    return logits, torch.tensor([0, 1, 2, 3, 4, 4, 0]), class_weights, shares
 
 
 def rows_of(name: str, logits: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -1,12 +1,11 @@
 """The contact sheet shows the very pixels that the model gets."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from commands import call
 from PIL import Image
 
 from mmlt.apis.browse import browse
@@ -74,9 +73,8 @@ def test_one_class_fills_the_sheet():
 def test_command_line_writes_a_png_of_the_right_size(tmp_path):
     out = tmp_path / 'sheet.png'
     arguments = [CONFIG, '--out', out, '--rows', 2, '--columns', 3]
-    command = [sys.executable, ROOT / 'tools' / 'browse_dataset.py', *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = call('browse_dataset', *arguments)
+    assert done.code == 0, done.err
     sheet, _ = browse(CONFIG, rows=2, columns=3)
     with Image.open(out) as picture:
         assert picture.format == 'PNG' and picture.size == sheet.size

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import call
 
 from mmlt.apis.convert import convert, rename, training_classes
 from mmlt.engine.checkpoint import load_checkpoint
@@ -22,11 +23,6 @@ WEIGHTS = SHARED_DATA / 'core' / 'cifar10lt100_resnet32_erm_imbalanceddl.npz'
 CONFIG = 'configs/ce/resnet32_cifar10lt.py'
 COUNTS = [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
 PER_CLASS = [96.4, 98.4, 84.7, 79.0, 80.7, 60.3, 66.9, 60.7, 43.7, 48.7]  # an independent numpy forward pass
-
-
-def tool(name, *arguments):
-    command = [sys.executable, ROOT / 'tools' / name, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def digits_weights(bias=True, prefix='', head='linear'):
@@ -45,13 +41,13 @@ def test_published_weights_reach_their_accuracy(tmp_path):
     unpack = [sys.executable, SHARED_DATA / 'unpack.py', 'cifar10-lt100', data]
     subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
     out = tmp_path / 'erm.pth'
-    done = tool('convert_weights.py', WEIGHTS, out, '--config', CONFIG)
-    assert done.returncode == 0, done.stderr
+    done = call('convert_weights', WEIGHTS, out, '--config', CONFIG)
+    assert done.code == 0, done.err
     assert torch.load(out)['meta']['class_counts'] == COUNTS
     results = tmp_path / 'results.json'
     options = ['model.head.bias=False', f'test_dataloader.dataset.data_root={data}']
-    done = tool('test.py', CONFIG, out, '--out', results, '--cfg-options', *options)
-    assert done.returncode == 0, done.stderr
+    done = call('test', CONFIG, out, '--out', results, '--cfg-options', *options)
+    assert done.code == 0, done.err
     assert json.loads(results.read_text())['metrics']['accuracy/top1'] == pytest.approx(71.95, abs=0.02)
     with open(tmp_path / 'test' / 'per_class.csv') as file:
         found = [float(row['accuracy']) for row in csv.DictReader(file)]
@@ -103,6 +99,6 @@ def test_weights_without_a_classifier_are_refused():
 
 
 def test_a_mistake_is_one_sentence_on_the_command_line(tmp_path):
-    done = tool('convert_weights.py', tmp_path / 'absent.npz', tmp_path / 'out.pth', '--config', CONFIG)
-    assert done.returncode == 1
-    assert done.stderr == f'error: there is no file {tmp_path}/absent.npz: check the path.\n'
+    done = call('convert_weights', tmp_path / 'absent.npz', tmp_path / 'out.pth', '--config', CONFIG)
+    assert done.code == 1
+    assert done.err == f'error: there is no file {tmp_path}/absent.npz: check the path.\n'

@@ -2,6 +2,7 @@
 
 from mmlt.datasets.samplers.base import Draws, Sampler
 from mmlt.datasets.samplers.class_aware import ClassAwareSampler
+from mmlt.datasets.samplers.class_balanced_repeat import ClassBalancedRepeatSampler
 from mmlt.datasets.samplers.class_probability import (
     ClassBalancedSampler,
     PowerSampler,
@@ -13,6 +14,7 @@ from mmlt.datasets.samplers.repeat_factor import RepeatFactorSampler
 
 __all__ = [
     'ClassAwareSampler',
+    'ClassBalancedRepeatSampler',
     'ClassBalancedSampler',
     'DefaultSampler',
     'Draws',

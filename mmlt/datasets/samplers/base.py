@@ -14,7 +14,8 @@ from mmlt.errors import UserError
 
 
 class LabelledDataset(Protocol):
-    """What a sampler asks of a data set: labels int64 (N,), and `metainfo['class_counts']`, one number a class."""
+    """What a sampler asks of a data set: labels int64 (N,), or of several labels an image bool (N, C), and
+    `metainfo['class_counts']`, the images of each class."""
 
     labels: np.ndarray
     metainfo: dict
@@ -62,17 +63,28 @@ class Sampler(torch.utils.data.Sampler):
     depend on their number. Where it does not divide evenly the order is continued from its start.
 
     Args:
-        dataset: has `labels` int64 (N,) and `metainfo['class_counts']`.
+        dataset: see `LabelledDataset`.
         seed: at least 0; None (what a runner without a seed passes) is 0.
         num_samples: draws in an epoch, over all ranks; None for the sampler's own choice (mostly N).
 
+    Attributes:
+        several: whether the sampler takes images with several labels.
+
     Raises:
-        UserError: no labels, no image, a negative seed, counts that do not fit the labels, or `num_samples` below 1.
+        UserError: no labels, no image, a negative seed, counts that do not fit the labels, several labels an image where
+            the sampler takes one, or `num_samples` below 1.
     """
+
+    several = False
 
     def __init__(self, dataset: LabelledDataset, seed: int | None = 0, num_samples: int | None = None) -> None:
         super().__init__()
         self.labels, self.class_counts = _labels_and_counts(dataset)
+        if self.labels.ndim == 2 and not self.several:
+            raise UserError(
+                f'{type(self).__name__} draws by the one label of an image, and {type(dataset).__name__} has several: use '
+                'ShuffleSampler or RepeatFactorSampler.'
+            )
         if num_samples is not None:
             number(self, 'num_samples', num_samples, least=1, whole=True)
         number(self, 'seed', seed or 0, least=0, whole=True)
@@ -141,10 +153,15 @@ def _labels_and_counts(dataset: LabelledDataset) -> tuple[np.ndarray, np.ndarray
     name = type(dataset).__name__
     if getattr(dataset, 'labels', None) is None or 'class_counts' not in (getattr(dataset, 'metainfo', None) or {}):
         raise UserError(f"the data set {name} has no `labels` or no `metainfo['class_counts']`: use one of mmlt's.")
-    labels = np.asarray(dataset.labels, dtype=np.int64)
+    labels = np.asarray(dataset.labels)
     counts = np.asarray(dataset.metainfo['class_counts'], dtype=np.int64)
     if len(labels) == 0:
         raise UserError(f'the data set {name} has no image.')
+    if labels.ndim == 2:
+        if not np.array_equal(labels.sum(axis=0), counts):
+            raise UserError(f"the labels of the data set {name} do not agree with its metainfo['class_counts'].")
+        return labels.astype(bool, copy=False), counts
+    labels = labels.astype(np.int64, copy=False)
     if labels.min() < 0 or labels.max() >= len(counts) or (np.bincount(labels, minlength=len(counts)) != counts).any():
         raise UserError(f"the labels of the data set {name} do not agree with its metainfo['class_counts'].")
     return labels, counts

@@ -13,6 +13,8 @@ class ShuffleSampler(Sampler):
     With `num_samples` below N an epoch is the start of a permutation, above N it goes on with further permutations.
     """
 
+    several = True
+
     def draw(self, draws: Draws, epoch: int) -> np.ndarray:
         """See `Sampler.draw`."""
         total = len(self.labels)
@@ -44,6 +46,8 @@ class DefaultSampler(ShuffleSampler):
 @DATA_SAMPLERS.register_module()
 class SequentialSampler(Sampler):
     """Every image once an epoch, in the order of the data set; for evaluation."""
+
+    several = True
 
     def draw(self, draws: Draws, epoch: int) -> np.ndarray:
         """See `Sampler.draw`."""

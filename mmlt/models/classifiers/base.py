@@ -90,6 +90,8 @@ class LongTailedClassifier(BaseModel):
                 raise UserError(
                     f'{type(term).__name__} cannot be mixed: {term.unmixable}; leave out model.mixing.'
                 )
+        if self.reweighting is not None and not any(term.takes_class_weights for term in self.terms):
+            raise UserError(f'no loss of {type(self).__name__} takes class weights: leave out model.reweighting.')
         self._teachers: dict[str, list[tuple[LongTailedClassifier, Tensor | None]]] = {}  # not sub-modules
 
     def build_head(self, head: dict) -> nn.Module:
@@ -227,7 +229,8 @@ class LongTailedClassifier(BaseModel):
 
     def current_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """A checkpoint's weights by today's names: those of older checkpoints, whose terms had other places, are changed."""
-        names = {f'distill_heads.{place}.': f'terms.{place + 1}.' for place in range(len(self.terms) - 1)}
+        taught = [place for place, term in enumerate(self.terms) if term.roles]
+        names = {f'distill_heads.{number}.': f'terms.{place}.' for number, place in enumerate(taught)}
         for place, term in enumerate(self.terms):
             names.update({old: f'terms.{place}.{new}' for old, new in term.former_names.items()})
         renamed = {}

@@ -1,5 +1,6 @@
 """Classifiers that learn from mixed images."""
 
+from mmlt.errors import UserError
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.registry import MODELS
 
@@ -11,7 +12,12 @@ class MixingClassifier(LongTailedClassifier):
     Args:
         mixing: config of a `Mixing`.
         **others: as `LongTailedClassifier`.
+
+    Raises:
+        UserError: there is no mixing.
     """
 
     def __init__(self, mixing: dict, **others) -> None:  # noqa: ANN003
+        if not mixing:
+            raise UserError("MixingClassifier needs a mixing: set model.mixing=dict(type='Mixup'), or another model.type.")
         super().__init__(mixing=mixing, **others)

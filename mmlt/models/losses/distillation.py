@@ -1,4 +1,4 @@
-"""Knowledge distillation on logits: plain, and with a class-balanced teacher."""
+"""Knowledge distillation on logits: plain, with a class-balanced teacher, and with virtual examples."""
 
 import torch
 from torch import Tensor
@@ -54,6 +54,34 @@ def balanced_distillation_loss(
     log_weights = class_vector(class_weights, teacher_logits, 'class_weights').detach().log()
     # w * p, normalised to sum 1, is a softmax with log w added: it cannot underflow to 0 / 0.
     target = torch.softmax(teacher_logits / temperature + log_weights, dim=1)  # (B, C)
+    return temperature**2 * _divergence(target, widen(student_logits) / temperature)
+
+
+def virtual_example_loss(student_logits: Tensor, teacher_logits: Tensor, temperature: float, power: float) -> Tensor:
+    """Distilling virtual examples: the teacher's distribution is raised to a power below 1, which flattens it.
+
+    `q_c = p_c ** power / sum_j p_j ** power` with `p = softmax(z_t / T)`, for each sample by itself, then
+    `T ** 2 * KL(q || softmax(z_s / T))`. Read as virtual examples: an image counts as q_c examples of class c, and the power
+    moves them from frequent classes to rare ones. A power of 1 gives `distillation_loss`.
+
+    Args:
+        student_logits: (B, C), any floating dtype.
+        teacher_logits: (B, C); no gradient flows into them.
+        temperature: T, more than 0.
+        power: 0 (each class alike) or more.
+
+    Returns:
+        Scalar, float32 or wider: sum over the classes, mean over the batch, T squared included.
+
+    Raises:
+        ValueError: `temperature` is not more than 0.
+
+    Source: He et al., Distilling Virtual Examples for Long-tailed Recognition, ICCV 2021; the formula is that of
+    BagofTricks-LT, by an author of both.
+    """
+    _check_temperature(temperature)
+    # A power of a softmax, normalised again, is the softmax of the logits times the power: it cannot underflow.
+    target = torch.softmax(widen(teacher_logits.detach()) * (power / temperature), dim=1)  # (B, C)
     return temperature**2 * _divergence(target, widen(student_logits) / temperature)
 
 

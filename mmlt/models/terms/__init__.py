@@ -4,8 +4,11 @@ from mmlt.models.step import Outputs, Prior, Step, step_of
 from mmlt.models.terms.base import Term
 from mmlt.models.terms.classification import Classification, ExpertPriors, ExpertTaus
 from mmlt.models.terms.contrast import BalancedContrast, GPaCoTerm, MomentumContrast, PaCoTerm
-from mmlt.models.terms.distillation import BalancedDistillHead, DistillTerm, FeatureDistillHead, LogitDistillHead
+from mmlt.models.terms.distillation import BalancedDistillHead, DistillTerm, LogitDistillHead
 from mmlt.models.terms.experts import Collaboration, Diversity, ExpertFeatureDistill, NestedCollaboration
+from mmlt.models.terms.feature_distillation import FeatureDistillHead, JoinedFeatureDistillHead, RelationDistillHead
+from mmlt.models.terms.prior_distillation import GroupDistillHead, VirtualExampleDistillHead
+from mmlt.models.terms.self_supervision import HardHead, OtherLabelContrast
 
 __all__ = [
     'BalancedContrast',
@@ -19,13 +22,19 @@ __all__ = [
     'ExpertTaus',
     'FeatureDistillHead',
     'GPaCoTerm',
+    'GroupDistillHead',
+    'HardHead',
+    'JoinedFeatureDistillHead',
     'LogitDistillHead',
     'MomentumContrast',
     'NestedCollaboration',
+    'OtherLabelContrast',
     'Outputs',
     'PaCoTerm',
     'Prior',
+    'RelationDistillHead',
     'Step',
     'Term',
+    'VirtualExampleDistillHead',
     'step_of',
 ]

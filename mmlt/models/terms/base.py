@@ -15,6 +15,7 @@ class Term(nn.Module):
         together: whether the views must pass through the network as one batch.
         roles: which teachers it needs, by the name of their prerequisite.
         labels: what it takes as target: `one` label an image, int64 (B,); `many`, float (B, K); a tuple of these.
+        takes_class_weights: whether the class weights of `reweighting` change it.
         unmixable: why it cannot learn from mixed images, in a few words; None where it can.
         former_names: how its parts were called in checkpoints before they stood in a term, `{old prefix: new prefix}`.
     """
@@ -23,6 +24,7 @@ class Term(nn.Module):
     together = False
     roles: tuple[str, ...] = ()
     labels: tuple[str, ...] = ('one',)
+    takes_class_weights = False
     unmixable: str | None = None
     former_names: dict[str, str] = {}
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmlt.arguments import number
 from mmlt.errors import UserError
-from mmlt.models.losses.base import as_loss
+from mmlt.models.losses.base import MMPretrainLoss, PlainLoss, as_loss
 from mmlt.models.losses.experts import SADE_EXPERTS, balpoe_loss, sade_loss
 from mmlt.models.step import Step
 from mmlt.models.terms.base import Term
@@ -21,14 +21,21 @@ class Classification(Term):
     Args:
         loss: config of a loss, or the loss.
         logit_scale: the logits are divided by it first, for a loss that scales cosines itself.
+        weight: factor on the loss.
     """
 
-    former_names = {'loss.': 'loss.'}
+    takes_class_weights = True
 
-    def __init__(self, loss: dict, logit_scale: float = 1.0) -> None:
+    def __init__(self, loss: dict, logit_scale: float = 1.0, weight: float = 1.0) -> None:
         super().__init__()
         self.loss = as_loss(MODELS.build(loss) if isinstance(loss, dict) else loss)
         self.logit_scale = number(self, 'logit_scale', logit_scale, above=0)
+        self.weight = number(self, 'weight', weight, least=0)
+
+    @property
+    def former_names(self) -> dict[str, str]:
+        """The loss's parts; those of a module behind the interface of `Loss` lie deeper now."""
+        return {'loss.': 'loss.loss.' if type(self.loss) in (PlainLoss, MMPretrainLoss) else 'loss.'}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -45,12 +52,15 @@ class Classification(Term):
 
     def forward(self, step: Step) -> dict[str, Tensor]:
         """`loss_cls`."""
-        logits = step.outputs().logits
+        return {'loss_cls': self.weight * self.of_logits(step, step.outputs().logits)}
+
+    def of_logits(self, step: Step, logits: Tensor) -> Tensor:
+        """The loss, a scalar, of logits (B, K), or summed over the experts of (B, E, K)."""
         if self.logit_scale != 1:
             logits = logits / self.logit_scale
         if logits.dim() == 2:
-            return {'loss_cls': step.label_loss(self.loss, logits)}
-        return {'loss_cls': torch.stack([step.label_loss(self.loss, own) for own in logits.unbind(1)]).sum()}
+            return step.label_loss(self.loss, logits)
+        return torch.stack([step.label_loss(self.loss, own) for own in logits.unbind(1)]).sum()
 
 
 @MODELS.register_module()

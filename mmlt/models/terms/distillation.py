@@ -1,4 +1,4 @@
-"""Terms that compare a student with its teachers; several combine in one classifier.
+"""Terms that compare a student with its teachers, here by their logits; several combine in one classifier.
 
 The student of several experts is their ensemble: the mean of their features, and of their logits. Of several teachers each
 is compared by itself, and the losses are averaged by their weights. A teacher of some of the classes is compared on those.
@@ -6,7 +6,6 @@ is compared by itself, and the losses are averaged by their weights. A teacher o
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmlt.arguments import number
@@ -143,49 +142,3 @@ class BalancedDistillHead(DistillTerm):
         """See `balanced_distillation_loss`."""
         logits, weights = on_classes(student.logits, teacher), on_classes(self.reweighting.weights, teacher)
         return balanced_distillation_loss(logits, teacher.logits, weights, self.temperature)
-
-
-@MODELS.register_module()
-class FeatureDistillHead(DistillTerm):
-    """One minus the cosine between the student's and the teacher's feature.
-
-    Args:
-        in_channels: size of the student's feature; None for the network's.
-        teacher_channels: size of the teacher's; a linear projection bridges a difference. None for the student's.
-        weight, role, teacher_weights: as `DistillTerm`.
-    """
-
-    name = 'loss_feature'
-
-    def __init__(
-        self,
-        in_channels: int | None = None,
-        teacher_channels: int | None = None,
-        weight: float = 1.0,
-        role: str = 'teacher',
-        teacher_weights: Sequence[float] | None = None,
-    ) -> None:
-        super().__init__(weight, role, teacher_weights)
-        self.in_channels = in_channels
-        self.teacher_channels = teacher_channels
-        self.projection: nn.Module = nn.Identity()
-
-    def bind(self, model: nn.Module) -> None:
-        """Make the projection, if one is needed."""
-        channels = self.in_channels or model.feature_channels
-        if self.teacher_channels not in (None, channels):
-            self.projection = nn.Linear(channels, self.teacher_channels, bias=False)
-
-    def compare(self, step: Step, student: Outputs, teacher: Outputs) -> Tensor:
-        """The mean over the batch.
-
-        Raises:
-            UserError: the features have another size than the teacher's.
-        """
-        projected = self.projection(student.features).float()
-        if projected.shape != teacher.features.shape:
-            raise UserError(
-                f'the teacher has {teacher.features.shape[1]} features and the student {projected.shape[1]}: set '
-                f'teacher_channels={teacher.features.shape[1]} of FeatureDistillHead.'
-            )
-        return (1 - F.cosine_similarity(projected, teacher.features.detach().float(), dim=1)).mean()

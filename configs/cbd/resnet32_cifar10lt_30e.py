@@ -1,0 +1,11 @@
+"""Class-balanced distillation (CBD), one teacher, ResNet-32, CIFAR-10-LT, ratio 100; 30 epochs, for a CPU."""
+
+_base_ = ['resnet32_cifar10lt_teacher_30e.py']
+
+prerequisites = dict(teacher=dict(config='resnet32_cifar10lt_teacher_30e.py'))
+model = dict(
+    type='CBDClassifier',
+    alpha=0.4,
+    beta=100.0,
+)
+train_dataloader = dict(sampler=dict(type='ClassBalancedRepeatSampler'))

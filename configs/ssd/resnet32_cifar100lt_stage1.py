@@ -1,0 +1,22 @@
+"""SSD, stage 1: CE and contrast with images of other labels, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs, for a GPU."""
+
+_base_ = ['../ce/resnet32_cifar100lt.py', '../_base_/datasets/simclr_view.py']
+
+model = dict(
+    terms=[
+        dict(
+            type='OtherLabelContrast',
+            dim=128,
+            queue_size=10752,  # an epoch of whole batches: 10,847 // 128 * 128
+            momentum=0.999,
+            temperature=0.2,
+        ),
+    ],
+)
+query_view = [
+    dict(type='RandomCrop', padding=4),
+    dict(type='RandomFlip'),
+    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0),
+]
+blur = dict(type='GaussianBlur', sigma=(0.1, 2.0), probability=0.5)
+data_preprocessor = dict(train_transforms=query_view, extra_views=[[*_base_.simclr_view, blur]])
