@@ -262,3 +262,10 @@ def test_detectors_have_tables_of_average_precision(make_record):
     assert [str(column.header) for column in table.columns][2:7] == ['box AP', 'box AP50', 'box APr', 'box APc', 'box APf']
     assert accuracies(metrics) == ['bbox AP 40.00', 'bbox APr 43.00', 'bbox APc 44.00', 'bbox APf 45.00']
     assert 'box APr (%)' in report_html(record, []) and measure(record) == 'box AP'
+
+
+def test_the_best_epoch_is_shown_by_the_metric_that_chose_it(make_record):
+    chosen = dict(best__selected_by='accuracy/mean_class', best__metrics={'accuracy/top1': 62.5, 'accuracy/mean_class': 63.25})
+    row = cells(render_table({CONFIG: [make_record(**chosen)]}))
+    assert row['best accuracy/mean_class, chosen on the test set'] == '63.25'
+    assert len(rows_by_recipe([make_record(), make_record(**chosen)])) == 2  # no table holds both

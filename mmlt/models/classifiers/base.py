@@ -100,16 +100,16 @@ class LongTailedClassifier(BaseModel):
 
     def build_head(self, head: dict) -> nn.Module:
         """The head of this config, or one for each expert; the backbone and the neck are there already."""
+        kind = MODELS.get(head['type'])
+        if kind.__module__.startswith('mmpretrain.'):
+            raise UserError(
+                f"model.head: mmpretrain's {kind.__name__} computes its own loss: write head=dict(type='LinearHead') "
+                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
+            )
         head = {**self._classes_of_data, **head}
         if 'in_channels' not in head:
             head = {**head, 'in_channels': self.feature_channels}
-        built = ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
-        if type(built).__module__.startswith('mmpretrain.'):
-            raise UserError(
-                f"model.head: mmpretrain's {type(built).__name__} computes its own loss: write head=dict(type='LinearHead') "
-                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
-            )
-        return built
+        return ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
 
     @property
     def num_classes(self) -> int:
