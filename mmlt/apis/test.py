@@ -83,6 +83,8 @@ def test(
             'use the config it was trained with.'
         )
     load_weights(runner.bare_model, runner.bare_model.current_names(content['state_dict']), checkpoint)
+    if meta.get('thresholds'):
+        runner.bare_model.set_thresholds(meta['thresholds'])
     tested = runner.test_loop.dataloader.dataset
     names = tested.metainfo.get('classes')
     check_classes(

@@ -29,6 +29,7 @@ META: dict = {
     'classes?': ([(str, int)], None),
     'class_folders?': ANY,
     'class_counts?': ([NUMBER], None),
+    'thresholds?': ([NUMBER], None),
     'precision?': (str, None),
     'image_size?': ([(int,)], None),
     'history?': ([{'epoch': (int,), 'metrics': {str: NUMBER}}], None),

@@ -1,6 +1,7 @@
 """The trails of Breadcrumb against an enumerated reference on lists, and what the head learns by them."""
 
 import math
+import os
 
 import pytest
 import torch
@@ -212,3 +213,65 @@ def test_what_does_not_fit_is_said_in_one_sentence():
             MODELS.build(cfg).bind(built)
     with pytest.raises(UserError, match='cannot be mixed'):
         model(mixing=dict(type='Mixup'))
+
+
+# ------------------------------------------------------------------ ranks
+def walk(rank, world, epochs, state=None):
+    """Some epochs of two steps of six images on this rank's share of them; what the term keeps, and the head."""
+    built = model()
+    built.set_epoch_length(2, 6)
+    if state is not None:
+        built.load_state_dict(state['weights'])
+        built.load_kept_state(state['kept'])
+    built.eval()  # batch statistics are each rank's own
+    for e in epochs:
+        built.set_epoch(e)
+        g = torch.Generator().manual_seed(e)
+        for _ in range(2):
+            images, partners = torch.randn(2, 6, 3, 8, 8, generator=g)
+            labels = torch.tensor([0, 0, 0, 1, 1, 2])[torch.randperm(6, generator=g)]
+            own = slice(rank, None, world)
+            other = Batch(partners[own], labels.flip(0)[own], None, None)
+            built(images[own], labels[own], None, None, other, mode='loss')
+            built.end_step(updated=True)
+    return dict(weights=built.state_dict(), kept=built.kept_state())
+
+
+def two_ranks(folder, epochs, state=None):
+    """`walk` in two processes; what each of them gives."""
+    folder.mkdir()
+    children = []
+    for rank in range(2):
+        children.append(os.fork())
+        if children[-1] == 0:
+            code = 1
+            try:
+                torch.set_num_threads(1)
+                torch.distributed.init_process_group('gloo', f'file://{folder}/meet', rank=rank, world_size=2)
+                torch.save(walk(rank, 2, epochs, state), folder / f'{rank}.pth')
+                code = 0
+            finally:
+                os._exit(code)
+    assert all(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 for child in children)
+    return [torch.load(folder / f'{rank}.pth') for rank in range(2)]
+
+
+def close(one, other, exact=False):
+    kept = [state['kept']['1'] for state in (one, other)]
+    for name in ('features', 'means', 'classes', 'sizes'):
+        tolerance = dict(rtol=0, atol=0) if exact else dict(rtol=0, atol=2e-3)
+        torch.testing.assert_close(*(part['trails'][name] for part in kept), **tolerance)
+    assert torch.equal(*(part['labels'] for part in kept)) and kept[0]['step'] == kept[1]['step']
+    tolerance = dict(rtol=0, atol=0) if exact else dict(rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(one['weights']['head.weight'], other['weights']['head.weight'], **tolerance)
+
+
+def test_two_ranks_keep_the_same_trails_and_go_on_as_one_and_back(tmp_path):
+    alone = walk(0, 1, range(5))
+    ranks = two_ranks(tmp_path / 'two', range(5))
+    close(ranks[0], ranks[1], exact=True)
+    close(alone, ranks[0])
+    assert len(alone['kept']['1']['trails']['sizes']) == 5  # full: 1 + 2 + 2 epochs
+    half = two_ranks(tmp_path / 'half', range(3))[0]
+    close(alone, walk(0, 1, range(3, 5), half))
+    close(alone, two_ranks(tmp_path / 'rest', range(3, 5), walk(0, 1, range(3)))[0])

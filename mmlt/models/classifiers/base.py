@@ -46,6 +46,8 @@ class LongTailedClassifier(BaseModel):
             checkpoint.
         num_images: of the training set, handed over before the run where its images have several labels; else None. It is in
             no checkpoint.
+        thresholds: (K,) logits from which on a class of several is predicted, where they were chosen (`ThresholdHook`); None
+            for 0, a probability of one half. In a checkpoint they stand in `meta`.
         terms: the terms, in the order in which they are computed.
         expert_weights: (E,), the weights of the experts' logits in the prediction, where they were learnt at test time;
             None for equal ones. They are in no checkpoint.
@@ -56,6 +58,7 @@ class LongTailedClassifier(BaseModel):
 
     expert_weights: Tensor | None = None
     num_images: int | None = None
+    thresholds: Tensor | None = None
     settled: tuple[str, ...] = ()  # arguments that a method gives its base itself, so that no config may
 
     def __init__(
@@ -177,6 +180,16 @@ class LongTailedClassifier(BaseModel):
             )
         self.class_counts.copy_(torch.as_tensor(class_counts))
         self.refresh_class_counts()
+
+    def set_thresholds(self, thresholds: Sequence[float] | None) -> None:
+        """Take over the thresholds of a checkpoint, K logits.
+
+        Raises:
+            UserError: another number of them than classes.
+        """
+        if thresholds is not None and len(thresholds) != self.num_classes:
+            raise UserError(f'the checkpoint has {len(thresholds)} thresholds for {self.num_classes} classes: use another one.')
+        self.thresholds = None if thresholds is None else torch.tensor(thresholds, device=self.class_counts.device)
 
     def set_num_images(self, num_images: int) -> None:
         """Take over the number of training images, which counts of several labels do not add up to."""
@@ -371,9 +384,13 @@ class LongTailedClassifier(BaseModel):
         return self.ensemble(self.network(images))
 
     def prediction(self, images: Tensor) -> dict[str, Tensor]:
-        """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32, and `expert_logits` (B, E, K)."""
+        """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32, and `expert_logits` (B, E, K)
+        and `thresholds` (K,) where there are some."""
         logits = self.network(images).logits.float()
-        return dict(logits=self.combine(logits), expert_logits=logits) if self.num_experts else dict(logits=logits)
+        cuts = {} if self.thresholds is None else dict(thresholds=self.thresholds)
+        if self.num_experts:
+            return dict(logits=self.combine(logits), expert_logits=logits, **cuts)
+        return dict(logits=logits, **cuts)
 
     def step(self, batch: Batch) -> Step:
         """What the terms learn from: this preprocessed batch, its images mixed where the model mixes.
