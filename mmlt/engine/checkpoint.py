@@ -35,7 +35,7 @@ META: dict = {
     'history?': ([{'epoch': (int,), 'metrics': {str: NUMBER}}], None),
     'outcome?': ({'data?': ({f'{key}?': kinds for key, kinds in FINGERPRINT.items()}, None),
                   'train_cfg?': ({'max_epochs?': (int, None)}, None)}, None),
-    'teachers?': ({str: (str,)}, None),
+    'teachers?': ({str: (str, [(str,)])}, None),  # a list where the config names several
     'config?': (str, None),
     'config_hash?': (str, None),
 }  # fmt: skip

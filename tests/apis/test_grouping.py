@@ -8,7 +8,7 @@ import torch
 
 from mmlt.apis.grouping import confusions, cut
 from mmlt.config.find import config_roots
-from mmlt.datasets import MultiLabelDigits, Digits
+from mmlt.datasets import Digits, MultiLabelDigits
 from mmlt.registry import MODELS
 
 

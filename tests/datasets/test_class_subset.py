@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmlt.datasets import MultiLabelDigits, Digits, LongTailedDataset
+from mmlt.datasets import Digits, LongTailedDataset, MultiLabelDigits
 from mmlt.datasets.class_subset import ClassSubset, class_places
 from mmlt.engine.loader import build_loader
 from mmlt.errors import UserError

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmlt.datasets import MultiLabelDigits, LongTailedDataset, MultiLabelArrays, MultiLabelDataset
+from mmlt.datasets import LongTailedDataset, MultiLabelArrays, MultiLabelDataset, MultiLabelDigits
 from mmlt.engine.loader import build_loader
 from mmlt.errors import UserError
 

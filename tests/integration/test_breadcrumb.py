@@ -99,6 +99,10 @@ def test_trails_of_another_run_are_refused(unbroken, tmp_path):
     from mmlt.registry import MODELS
 
     plain = MODELS.build(
-        dict(type='LongTailedClassifier', backbone=dict(type='ResNetCIFAR', depth=8), head=dict(type='LinearHead', num_classes=10))
+        dict(
+            type='LongTailedClassifier',
+            backbone=dict(type='ResNetCIFAR', depth=8),
+            head=dict(type='LinearHead', num_classes=10),
+        )
     )
     assert 'has the state of the terms' in _terms(plain, torch.load(unbroken / 'epoch_7.pth'))

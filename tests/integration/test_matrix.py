@@ -101,7 +101,7 @@ def test_a_method_by_itself(method, stage_of):
     assert all(value.dim() == 0 and value.isfinite() and value.requires_grad for value in losses.values()), losses
 
 
-@pytest.mark.parametrize(('method', 'column'), CELLS, ids=' + '.join)
+@pytest.mark.parametrize(('method', 'column'), CELLS, ids=[' + '.join(cell) for cell in CELLS])
 def test_a_cell(method, column, stage_of):
     cell = CELLS[method, column]
     if refused := re.fullmatch(r'no \((\w)\)', cell):

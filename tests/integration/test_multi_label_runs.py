@@ -1,4 +1,4 @@
-"""Runs on images with several labels: the best epoch by mAP, thresholds in the checkpoint, resumed, refused where they cannot be."""
+"""Runs on images with several labels: the best epoch by mAP, thresholds in the checkpoint, resumed, refused."""
 
 import csv
 import json
@@ -61,7 +61,8 @@ def test_thresholds_are_chosen_on_the_hold_out_and_used_from_the_checkpoint(tmp_
     assert np.mean([float(row['AP']) for row in rows]) == pytest.approx(metrics['mAP'], abs=1e-4)
     assert float(rows[3]['threshold']) == pytest.approx(1 / (1 + np.exp(-cuts[3])), abs=1e-5)
     assert 'mean average precision, few-shot' in (folder / 'report.html').read_text()
-    assert json.loads((folder / 'results.json').read_text())['shot_groups'] == dict(convention='standard', many=6, medium=6, few=8)
+    groups = json.loads((folder / 'results.json').read_text())['shot_groups']
+    assert groups == dict(convention='standard', many=6, medium=6, few=8)
 
 
 def test_a_training_set_without_a_hold_out_is_refused(tmp_path, monkeypatch):

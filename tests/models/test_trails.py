@@ -209,7 +209,8 @@ def test_what_does_not_fit_is_said_in_one_sentence():
         built(*batch._replace(partners=None), mode='loss')
     for schedule in (dict(type='MultiStepLR', milestones=[3], by_epoch=False), dict(type='LinearMomentum', end=3)):
         with pytest.raises(UserError, match='must be schedules of the learning rate by epoch'):
-            MODELS.build(dict(type='BreadcrumbTrails', optimizer=dict(type='SGD', lr=0.1), param_scheduler=[schedule])).bind(built)
+            cfg = dict(type='BreadcrumbTrails', optimizer=dict(type='SGD', lr=0.1), param_scheduler=[schedule])
+            MODELS.build(cfg).bind(built)
     with pytest.raises(UserError, match='cannot be mixed'):
         model(mixing=dict(type='Mixup'))
 

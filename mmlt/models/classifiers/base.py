@@ -14,6 +14,7 @@ from mmlt.models.backbones.multi_expert import MultiExpertBackbone
 from mmlt.models.backbones.pooling import feature_channels, pool_features
 from mmlt.models.heads import ExpertHeads
 from mmlt.models.losses.reweighting import ClassReweighting
+from mmlt.models.mixing import Mixed
 from mmlt.models.step import Outputs, Prior, Step
 from mmlt.models.terms import Classification, Term
 from mmlt.models.weights import load_agreeing, load_weights
@@ -102,16 +103,16 @@ class LongTailedClassifier(BaseModel):
 
     def build_head(self, head: dict) -> nn.Module:
         """The head of this config, or one for each expert; the backbone and the neck are there already."""
+        kind = MODELS.get(head['type'])
+        if kind.__module__.startswith('mmpretrain.'):
+            raise UserError(
+                f"model.head: mmpretrain's {kind.__name__} computes its own loss: write head=dict(type='LinearHead') "
+                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
+            )
         head = {**self._classes_of_data, **head}
         if 'in_channels' not in head:
             head = {**head, 'in_channels': self.feature_channels}
-        built = ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
-        if type(built).__module__.startswith('mmpretrain.'):
-            raise UserError(
-                f"model.head: mmpretrain's {type(built).__name__} computes its own loss: write head=dict(type='LinearHead') "
-                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
-            )
-        return built
+        return ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
 
     @property
     def num_classes(self) -> int:
@@ -407,6 +408,8 @@ class LongTailedClassifier(BaseModel):
         for term in self.terms:
             if kind not in term.labels:
                 raise UserError(f'{type(term).__name__} takes {term.labels[0]} label(s) an image, the data have {kind}.')
+        if self.mixing is not None:  # before any arithmetic: a compiled step is then not compiled for nothing
+            self._check_partners(batch)
         draw = None if batch.keys is None else Draw(self.data_preprocessor.seed, batch.keys)
         mixed = None
         if self.mixing is not None:
@@ -419,15 +422,17 @@ class LongTailedClassifier(BaseModel):
         together = any(term.together for term in self.terms)
         return Step(batch, views, self.network, self.ensemble, prior, teachers, mixed, draw, together)
 
-    def _mix(self, batch: Batch, views: list[Tensor], draw: Draw | None) -> tuple[list[Tensor], 'Mixed']:  # noqa: F821
-        """All views of an image are mixed alike, with the same view of its partner."""
-        if batch.partners is None or draw is None:
+    def _check_partners(self, batch: Batch) -> None:
+        if batch.partners is None or batch.keys is None:
             raise UserError(
                 f'{type(self.mixing).__name__} needs a partner for each image: set '
                 "train_dataloader.partner_sampler=dict(type='ShuffleSampler'), or ClassBalancedSampler for rare partners."
             )
         if batch.targets.dim() == 2:
             raise UserError(f'{type(self.mixing).__name__} mixes images of one label each: leave out model.mixing.')
+
+    def _mix(self, batch: Batch, views: list[Tensor], draw: Draw) -> tuple[list[Tensor], Mixed]:
+        """All views of an image are mixed alike, with the same view of its partner."""
         partners = list(batch.partners.images) if batch.images.dim() == 5 else [batch.partners.images]
         mixed = [
             self.mixing(own, batch.targets, other, batch.partners.targets, draw.at(MIXING_POSITION), self.class_counts)

@@ -25,9 +25,9 @@ class BreadcrumbTrails(Term):
 
     With S steps of B images an epoch and C classes, each class gives `ceil(S * B / C)` rows of its trail (`FeatureTrails`) to
     an epoch; their union, in random order, is cut into as many batches as there are of images. Until every class has its
-    trail, the head learns the features of the batches' partners, which a class-aware sampler draws; these pass
-    through the network as it trains, so its batch statistics see them. All ranks keep the same trails. The head steps with
-    every batch, also where the network adds up gradients over several.
+    trail, the head learns the features of the batches' partners, which a class-aware sampler draws; these pass through the
+    network as it trains, so its batch statistics see them. All ranks keep the same trails. The head steps with every batch,
+    also where the network adds up gradients over several; either is trained by what the other had before the step.
 
     Args:
         optimizer: config of the head's optimizer.
@@ -84,8 +84,8 @@ class BreadcrumbTrails(Term):
         if self.trails is None:
             return None
         return (
-            f'trails of features: {self.trails.quota:,} rows a class and epoch, {max(self.trails.look_back)} epochs back at most, '
-            f'{self._mib:,.1f} MiB of host memory'
+            f'trails of features: {self.trails.quota:,} rows a class and epoch, {max(self.trails.look_back)} epochs back at '
+            f'most, {self._mib:,.1f} MiB of host memory'
         )
 
     def _rate(self, epoch: int) -> float:
