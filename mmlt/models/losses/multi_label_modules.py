@@ -38,16 +38,9 @@ class MultiLabelLoss(Loss):
 class BinaryCrossEntropyLoss(MultiLabelLoss):
     """See `mmlt.models.losses.binary_cross_entropy_loss`; the class counts play no part."""
 
-    def compute(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        num_images: int | None = None,
-    ) -> Tensor:
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **prior: Tensor | int | None) -> Tensor:
         """See `Loss.compute`."""
-        return binary_cross_entropy_loss(logits, target, class_weights)
+        return binary_cross_entropy_loss(logits, target, prior['class_weights'])
 
 
 @MODELS.register_module()
@@ -62,16 +55,9 @@ class BinaryFocalLoss(MultiLabelLoss):
         super().__init__()
         self.gamma = number(self, 'gamma', gamma, least=0)
 
-    def compute(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        num_images: int | None = None,
-    ) -> Tensor:
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **prior: Tensor | int | None) -> Tensor:
         """See `Loss.compute`."""
-        return binary_focal_loss(logits, target, self.gamma, class_weights)
+        return binary_focal_loss(logits, target, self.gamma, prior['class_weights'])
 
 
 @MODELS.register_module()
@@ -90,16 +76,9 @@ class AsymmetricLoss(MultiLabelLoss):
         self.gamma_negative = number(self, 'gamma_negative', gamma_negative, least=0)
         self.margin = number(self, 'margin', margin, least=0, most=0.99)
 
-    def compute(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        num_images: int | None = None,
-    ) -> Tensor:
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **prior: Tensor | int | None) -> Tensor:
         """See `Loss.compute`."""
-        return asymmetric_loss(logits, target, self.gamma_positive, self.gamma_negative, self.margin, class_weights)
+        return asymmetric_loss(logits, target, self.gamma_positive, self.gamma_negative, self.margin, prior['class_weights'])
 
 
 @MODELS.register_module()
@@ -135,18 +114,11 @@ class DistributionBalancedLoss(MultiLabelLoss):
             factor=number(self, 'factor', factor, above=0),
         )
 
-    def compute(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        num_images: int | None = None,
-    ) -> Tensor:
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **prior: Tensor | int | None) -> Tensor:
         """See `Loss.compute`."""
-        images = self.images(num_images)
+        images = self.images(prior['num_images'])
         return distribution_balanced_loss(
-            logits, target, class_counts, images, **self.settings, class_weights=class_weights
+            logits, target, class_counts, images, **self.settings, class_weights=prior['class_weights']
         )
 
 
@@ -154,14 +126,7 @@ class DistributionBalancedLoss(MultiLabelLoss):
 class BalancedSigmoidLoss(MultiLabelLoss):
     """See `mmlt.models.losses.balanced_sigmoid_loss`."""
 
-    def compute(
-        self,
-        logits: Tensor,
-        target: Tensor,
-        class_counts: Tensor,
-        class_weights: Tensor | None = None,
-        num_images: int | None = None,
-    ) -> Tensor:
+    def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **prior: Tensor | int | None) -> Tensor:
         """See `Loss.compute`."""
-        frequency = class_vector(class_counts, widen(logits)) / self.images(num_images)
-        return balanced_sigmoid_loss(logits, target, frequency, None, class_weights)
+        frequency = class_vector(class_counts, widen(logits)) / self.images(prior['num_images'])
+        return balanced_sigmoid_loss(logits, target, frequency, None, prior['class_weights'])
