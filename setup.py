@@ -38,6 +38,7 @@ setup(
         'timm>=1.0',
         'setuptools<82',
     ],
+    extras_require={'detection': ['faster-coco-eval>=1.8']},
     entry_points={'console_scripts': ['mmlt-train = mmlt.apis.main:train', 'mmlt-test = mmlt.apis.main:test']},
     zip_safe=False,
 )

@@ -1,6 +1,6 @@
 """Whether mmlt trains as a plain loop does: many seeds of both, a short recipe, a test whose threshold is fixed here.
 
-    python -m benchmarks.same_training --seeds 10 --out docs/benchmarks/same_training.json
+    python -m benchmarks.same_training --seeds 10 --out benchmarks/records/same_training.json
 
 The plain loop has torch's own shuffle and draws its crops and flips from torch's generator; network, initialisation, optimizer
 and schedule are the config's. Compared are the last epoch's mean training loss and its top-1 on the test set. The two differ

@@ -16,6 +16,8 @@ from mmlt.errors import UserError
 
 # mmcv-lite has no compiled operators and says so when mmpretrain is imported; no classifier needs this one.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+# MMEngine looks for the packages of `mmpretrain::` bases by it.
+warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 SCOPES = ('mmlt', 'mmengine', 'mmpretrain', 'mmcv', 'mmdet', 'mmseg', 'mmrazor', 'mmselfsup')
 
@@ -104,7 +106,8 @@ PARTS = {
     'MODELS': (
         'model',
         ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
-        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor', 'mmlt.detection'],
+        + ['mmlt.models.losses.modules', 'mmlt.models.losses.multi_label_modules']
+        + ['mmlt.models.preprocessor', 'mmlt.detection'],
         'mmpretrain.models',
     ),
     'DATASETS': ('dataset', ['mmlt.datasets', 'mmlt.detection'], 'mmpretrain.datasets'),

@@ -57,7 +57,7 @@ def test_both_ways_give_what_the_script_gives(run):
     for args in ((), ('--help',), ('nowhere.py',)):
         forked = run.start('train', *args).done()
         assert forked == call('train', *args, folder=run.folder)
-        assert forked.code == {(): 2, ('--help',): 0, ('nowhere.py',): 1}[args]
+        assert forked.code == {(): 1, ('--help',): 0, ('nowhere.py',): 1}[args]
 
 
 def test_something_is_made_once(once):

@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
+from mmlt.analysis.rows import PERCENT
+
 
 def metrics_table(record: Mapping[str, Any]) -> Table:
     """A table of what `mmlt.apis.test.test` gives: overall figures, then accuracy by class where there are few.
@@ -22,7 +24,7 @@ def metrics_table(record: Mapping[str, Any]) -> Table:
     table.add_column('metric')
     table.add_column('value', justify='right')
     for name, value in record['metrics'].items():
-        percent = name.startswith(('accuracy/', 'experts/')) and not name.startswith('experts/diversity')
+        percent = name.startswith((*PERCENT, 'experts/')) and not name.startswith('experts/diversity')
         table.add_row(name, f'{value:.2f}' if percent else f'{value:.4f}')
     if len(record['per_class']) <= 20:
         table.add_section()

@@ -40,8 +40,8 @@ def plot_per_class(path: str | Path, runs: Runs, shot_groups: Mapping[str, Any] 
     return atomic_write(path, per_class_png(runs, shot_groups))
 
 
-def per_class_png(runs: Runs, shot_groups: Mapping[str, Any] | None = None) -> bytes:
-    """The picture of :func:`plot_per_class` as the content of a PNG file."""
+def per_class_png(runs: Runs, shot_groups: Mapping[str, Any] | None = None, measure: str = 'accuracy') -> bytes:
+    """The picture of :func:`plot_per_class` as the content of a PNG file; `measure` is what the runs give of a class."""
     # The object interface leaves the caller's backend and open figures alone.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ def per_class_png(runs: Runs, shot_groups: Mapping[str, Any] | None = None) -> b
     FigureCanvasAgg(figure)
     frequency = figure.add_subplot()
     accuracy = frequency.twinx()
-    _style(frequency, accuracy)
+    _style(frequency, accuracy, measure)
     bars = _draw_frequency(frequency, counts[order])
     for number, (label, values) in enumerate(accuracies.items()):
         _draw_run(accuracy, number, label, values[order], group_of, raw=len(accuracies) <= 3)
@@ -123,14 +123,14 @@ def smoothed(values: np.ndarray, group_of: np.ndarray, window: int) -> np.ndarra
     return out
 
 
-def _style(frequency: Any, accuracy: Any) -> None:
+def _style(frequency: Any, accuracy: Any, measure: str) -> None:
     # Accuracy is the picture's subject: it takes the left axis and lies above the bars.
     accuracy.yaxis.tick_left()
     accuracy.yaxis.set_label_position('left')
     frequency.yaxis.tick_right()
     frequency.yaxis.set_label_position('right')
     accuracy.set_ylim(0, 100)
-    accuracy.set_ylabel('accuracy of the class (%)')
+    accuracy.set_ylabel(f'{measure} of the class (%)')
     accuracy.grid(axis='y', color='#B8BEC6', linewidth=0.5, alpha=0.6)
     frequency.set_xlabel('rank of the class, from the most to the fewest training images')
     frequency.set_ylabel('training images', color=MUTED)

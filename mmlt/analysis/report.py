@@ -8,17 +8,25 @@ from typing import Any
 
 from mmlt.analysis.plots import per_class_png
 from mmlt.analysis.results import PER_CLASS_FILE, read_per_class_csv, read_results
-from mmlt.analysis.rows import ABSENT, GROUPS, format_duration
+from mmlt.analysis.rows import ABSENT, GROUPS, IOU_TYPES, PRECISIONS, format_duration
 from mmlt.files import atomic_write
 
 REPORT_FILE = 'report.html'
+# Of images with several labels, each for all classes and by shot group.
+MULTI_LABEL = (('mAP', 'mean average precision'), ('AUROC', 'area under the ROC curve'), ('F1', 'macro F1'))
 # Metric, its name with unit, and the digits shown.
 METRICS = (
     ('accuracy/top1', 'top-1 accuracy (%)', 2),
     ('accuracy/mean_class', 'mean class accuracy (%)', 2),
     *((f'accuracy/{name}', f'{name}-shot accuracy (%)', 2) for name in GROUPS),
+    *(
+        (f'{key}/{group}' if group else key, f'{name}, {group}-shot (%)' if group else f'{name} (%)', 2)
+        for key, name in MULTI_LABEL
+        for group in ('', *GROUPS)
+    ),
     ('calibration/ece', 'expected calibration error (0 to 1)', 4),
     ('nll', 'negative log-likelihood (nats)', 4),
+    *((f'{kind}/{name}', f'{word} {name} (%)', 2) for kind, word in IOU_TYPES.items() for name in PRECISIONS),
 )
 
 NOTE = {
@@ -71,7 +79,7 @@ def report_html(record: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     state = '' if record['finished'] else '<p class="note"><strong>This run is not finished.</strong></p>'
     by_class = (
         [
-            '<h2>Accuracy by class</h2>',
+            f'<h2>{measure(record).capitalize()} by class</h2>',
             _picture(record, rows),
             '<h2>Shot groups</h2>',
             _shot_groups(record, rows),
@@ -95,11 +103,17 @@ def report_html(record: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
             _pairs(record['data']),
             '<h2>Run</h2>',
             _pairs(_run(record)),
-            *(['<h2>Classes</h2>', _classes(rows)] if rows else []),
+            *(['<h2>Classes</h2>', _classes(rows, measure(record))] if rows else []),
             '</body></html>',
             '',
         ]
     )
+
+
+def measure(record: dict[str, Any]) -> str:
+    """What stands beside each class: its accuracy, or of a detector its average precision."""
+    kinds = [word for kind, word in IOU_TYPES.items() if f'{kind}/AP' in record['last']['metrics']]
+    return f'{kinds[-1]} AP' if kinds else 'accuracy'
 
 
 def _subtitle(record: dict[str, Any]) -> str:
@@ -128,8 +142,9 @@ def _metrics(record: dict[str, Any]) -> str:
 def _picture(record: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     groups = {name: [row['class'] for row in rows if row['group'] == name] for name in GROUPS}
     counts, accuracies = [row['train_images'] for row in rows], [row['accuracy'] for row in rows]
-    content = base64.b64encode(per_class_png({record['config']: (counts, accuracies)}, groups)).decode()
-    text = 'Accuracy of each class over its number of training images'
+    png = per_class_png({record['config']: (counts, accuracies)}, groups, measure(record))
+    content = base64.b64encode(png).decode()
+    text = f'{measure(record).capitalize()} of each class over its number of training images'
     return f'<img alt="{text}" src="data:image/png;base64,{content}">'
 
 
@@ -156,7 +171,7 @@ def _run(record: dict[str, Any]) -> dict[str, Any]:
     return run | {f'{name} version': version for name, version in sorted(record['versions'].items())}
 
 
-def _classes(rows: Sequence[dict[str, Any]]) -> str:
+def _classes(rows: Sequence[dict[str, Any]], what: str) -> str:
     lines = [
         [
             str(row['class']),
@@ -168,7 +183,7 @@ def _classes(rows: Sequence[dict[str, Any]]) -> str:
         ]
         for row in sorted(rows, key=lambda row: (-row['train_images'], row['class']))
     ]
-    headings = ['class', 'name', 'group', 'training images', 'test images', 'accuracy, last epoch (%)']
+    headings = ['class', 'name', 'group', 'training images', 'test images', f'{what}, last epoch (%)']
     return _table(headings, lines, numeric_from=3)
 
 

@@ -10,6 +10,10 @@ from mmlt.analysis.methods import epochs_of
 
 ABSENT = '-'
 GROUPS = ('many', 'medium', 'few')
+# What a detector is evaluated on, in words, and the average precisions shown of it: all classes, rare, common, frequent.
+IOU_TYPES = {'bbox': 'box', 'segm': 'mask'}
+PRECISIONS = ('AP', 'AP50', 'APr', 'APc', 'APf')
+PERCENT = ('accuracy/', 'bbox/', 'segm/')  # how metrics in percent begin
 Record = Mapping[str, Any]
 
 
@@ -28,6 +32,7 @@ class Recipe(NamedTuple):
     group_sizes: tuple[int, int, int]
     selected_on: str | None
     selected_by: str | None
+    iou_types: tuple[str, ...]
 
     @classmethod
     def of(cls, record: Record) -> 'Recipe':
@@ -43,6 +48,7 @@ class Recipe(NamedTuple):
             group_sizes=tuple(groups.get(name, 0) for name in GROUPS),
             selected_on=chosen['selected_on'],
             selected_by=chosen.get('selected_by', 'accuracy/top1') if chosen['selected_on'] else None,
+            iou_types=tuple(kind for kind in IOU_TYPES if f'{kind}/AP' in record['last']['metrics']),
         )
 
     @property
@@ -74,15 +80,20 @@ class Recipe(NamedTuple):
         if self.selected_by is None:
             return None
         name = 'top-1' if self.selected_by == 'accuracy/top1' else self.selected_by
-        return f'best {name}', self.selected_by, 2 if self.selected_by.startswith('accuracy/') else 4
+        return f'best {name}', self.selected_by, 2 if self.selected_by.startswith(PERCENT) else 4
 
     @property
     def columns(self) -> list[tuple[str, str, int]]:
         """Heading, metric and digits of each column of figures; a group with no class has none."""
-        sizes = zip(GROUPS, self.group_sizes, strict=True)
+        if self.iou_types:
+            return [(f'{IOU_TYPES[kind]} {name}', f'{kind}/{name}', 2) for kind in self.iou_types for name in PRECISIONS]
+        sizes = [(name, size) for name, size in zip(GROUPS, self.group_sizes, strict=True) if size]
+        if (self.selected_by or '').startswith('mAP'):  # images with several labels
+            groups = [(f'{name} ({size})', f'mAP/{name}', 2) for name, size in sizes]
+            return [('mAP', 'mAP', 2), *groups, ('AUROC', 'AUROC', 2), ('F1', 'F1', 2)]
         return [
             ('top-1', 'accuracy/top1', 2),
-            *((f'{name} ({size})', f'accuracy/{name}', 2) for name, size in sizes if size),
+            *((f'{name} ({size})', f'accuracy/{name}', 2) for name, size in sizes),
             ('mean class', 'accuracy/mean_class', 2),
             ('ECE', 'calibration/ece', 4),
         ]

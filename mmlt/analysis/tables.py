@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from mmlt.analysis.experts_table import experts_table
 from mmlt.analysis.methods import method_of
-from mmlt.analysis.rows import ABSENT, Recipe, Record, Row, rows_by_recipe
+from mmlt.analysis.rows import ABSENT, IOU_TYPES, Recipe, Record, Row, rows_by_recipe
 from mmlt.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 NOTHING_STORED = 'No finished run is stored yet.'
+CLASSIFIED = 'Accuracies in percent, ECE as a fraction (15 bins)'
+DETECTED = 'Average precisions (AP) in percent by the rules of LVIS: of all, rare (r), common (c) and frequent (f) classes'
 SUMMARY = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few')
+SUMMARY += tuple(f'{kind}/{name}' for kind in IOU_TYPES for name in ('AP', 'APr', 'APc', 'APf'))
 SELECTION = {'test': 'chosen on the test set', 'holdout': 'chosen on a holdout of the training set'}
 
 
@@ -91,8 +94,9 @@ def render_table(
         parts.append(_markdown(recipe, rows, folder, names or {}))
         experts = experts_table(recipe, rows, folder) if folder != '.' else None
         parts += [experts] if experts else []
+    detectors = all(recipe.iou_types for recipe in rows_by_recipe(records))
     parts.append(
-        'Accuracies in percent, ECE as a fraction (15 bins), after the last epoch unless the heading says '
+        f'{DETECTED if detectors else CLASSIFIED}, after the last epoch unless the heading says '
         'best; mean ± sample standard deviation over the seeds, a single run where there is one. '
         'Time is the wall-clock time of one run, evaluation included, without the run it goes on from.'
     )

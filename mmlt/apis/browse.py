@@ -13,6 +13,8 @@ from mmlt.batch import Batch
 from mmlt.config.find import config_name, find_config
 from mmlt.config.load import load_config
 from mmlt.datasets.mmpretrain_dataset import build_dataset
+from mmlt.detection import DetectionBatch, DetectionDataset
+from mmlt.detection.drawing import drawn
 from mmlt.errors import UserError
 from mmlt.registry import MODELS
 
@@ -20,6 +22,7 @@ GAP = 2  # pixels between two tiles
 MARGIN = 12
 TITLE = 34
 TILE = 64  # least side of a tile, in pixels
+DETECTION_TILE = 160  # side of a tile with boxes
 PAPER, INK, FAINT = (255, 255, 255), (25, 25, 25), (115, 115, 115)
 
 
@@ -86,12 +89,13 @@ def browse(
     mode: str = 'train',
     seed: int = 0,
     overrides: dict[str, Any] | None = None,
-) -> tuple[Sheet, Batch]:
+) -> tuple[Sheet, Batch | DetectionBatch]:
     """Draw images and augment them as the model's own preprocessor does, short of normalising.
 
     Rows are classes from the head to the tail, evenly spread over the ranking where there are more classes than rows. A
     class with fewer images than columns shows them again, each time augmented by another draw. Where a method learns from
-    several views of an image, each row is followed by the further views of its images.
+    several views of an image, each row is followed by the further views of its images. Images with objects are shown with
+    their boxes and masks, as the data set augments them.
 
     Args:
         config: path of a config.
@@ -125,15 +129,16 @@ def browse(
         raise UserError(f'--class {label}: there are {len(classes)} classes, 0 to {len(classes) - 1}, or it is empty.')
     generator = np.random.default_rng(seed)
     places = np.concatenate([_members(dataset.labels, one, number, generator) for one, number in wanted.items()])
-    preprocessor = MODELS.build(cfg.model.data_preprocessor)
-    preprocessor.seed = seed
-    keys = torch.arange(len(places))
-    takes_keys = getattr(dataset, 'resident', False) or getattr(dataset, 'takes_keys', False)
-    items = zip(places.tolist(), keys.tolist(), strict=True) if takes_keys else places.tolist()
-    images = [dataset[item][0] for item in items]
-    indices = torch.from_numpy(places)
-    batch = Batch(torch.stack(images), torch.from_numpy(np.asarray(dataset.labels)[places]), indices, keys)
-    tiles = preprocessor.augment(batch, training=mode == 'train')
+    keys, indices = torch.arange(len(places)), torch.from_numpy(places)
+    if isinstance(dataset, DetectionDataset):
+        pairs = [dataset[(place, key) if mode == 'train' else place] for key, place in enumerate(places.tolist())]
+        batch = dataset.batch(pairs, indices, keys)
+        tiles = torch.stack([drawn(image, target, DETECTION_TILE) for image, target in pairs])
+    else:
+        batch = _batch(dataset, indices, keys)
+        preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        preprocessor.seed = seed
+        tiles = preprocessor.augment(batch, training=mode == 'train')
     names = [f'{classes[one]}' for one in wanted]
     written = [f'{counts[one]:,} image{"s" if counts[one] != 1 else ""}' for one in wanted]
     what = 'training set as augmented' if mode == 'train' else 'test set'
@@ -149,8 +154,17 @@ def browse(
     return Sheet(tiles, columns, names, written, title), batch
 
 
+def _batch(dataset: Any, indices: Tensor, keys: Tensor) -> Batch:
+    """Images of a data set, by their draws where it takes these."""
+    takes_keys = getattr(dataset, 'resident', False) or getattr(dataset, 'takes_keys', False)
+    items = zip(indices.tolist(), keys.tolist(), strict=True) if takes_keys else indices.tolist()
+    images = [dataset[item][0] for item in items]
+    return Batch(torch.stack(images), torch.from_numpy(np.asarray(dataset.labels)[indices.numpy()]), indices, keys)
+
+
 def _members(labels: np.ndarray, label: int, number: int, generator: np.random.Generator) -> np.ndarray:
     """`number` places of a class in random order, each once before any is there twice."""
-    members = np.flatnonzero(np.asarray(labels) == label)
+    labels = np.asarray(labels)
+    members = np.flatnonzero(labels[:, label] if labels.ndim == 2 else labels == label)
     rounds = -(-number // len(members))
     return np.concatenate([generator.permutation(members) for _ in range(rounds)])[:number]

@@ -91,7 +91,7 @@ def resolve_packages(cfg: Config, path: Path) -> None:
         for key in foreign:
             if key in cfg:
                 _prefix(cfg[key], foreign[key], scope, key)
-    _drop_scopes(cfg._cfg_dict if isinstance(cfg, Config) else cfg)
+    _drop_scopes(dict(cfg.items()))
 
 
 def _prefix(node: Any, foreign: Any, scope: str, path: str) -> None:
@@ -121,6 +121,8 @@ def in_own_words(cfg: Config) -> None:
     Raises:
         UserError: a setting of that preprocessor that means more than a normalisation.
     """
+    if cfg.get('default_scope') in (None, 'mmengine', 'mmpretrain'):
+        cfg.default_scope = 'mmlt'
     for key, own in UNTYPED.items():
         part = cfg.get(key)
         if isinstance(part, dict) and (key == 'optim_wrapper' and part.get('type') == 'OptimWrapper' or 'type' not in part):

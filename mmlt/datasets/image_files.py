@@ -50,6 +50,11 @@ def _facts(file: str) -> tuple[int, ...]:
     return seen.st_mode, seen.st_size, *times, seen.st_ino & (2**64 - 1), seen.st_dev & (2**64 - 1)
 
 
+def are_files(facts: np.ndarray) -> np.ndarray:
+    """Which of (N, 6) `facts` are of files with something in them, (N,) bool."""
+    return ((facts[:, MODE] & 0o170000) == stat.S_IFREG) & (facts[:, SIZE] > 0)
+
+
 def problem_of(file: str, facts: np.ndarray) -> str | None:
     """Why a file cannot be an image, in words that follow its name; None where it may be one."""
     mode, size = int(facts[MODE]), int(facts[SIZE])

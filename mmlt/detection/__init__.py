@@ -13,7 +13,7 @@ from mmlt.detection.box_losses import (
 )
 from mmlt.detection.datasets import CocoDataset, DetectionDataset, LVISDataset
 from mmlt.detection.detector import FasterRCNN, MaskRCNN
-from mmlt.detection.generated import DigitCanvases
+from mmlt.detection.generated import DigitCanvases, SignCanvases
 from mmlt.detection.metric import CocoMetric, LVISMetric
 from mmlt.detection.preprocessor import DetectionPreprocessor
 from mmlt.detection.transforms import TorchvisionTransform
@@ -37,6 +37,7 @@ __all__ = [
     'ResNetFPN',
     'SeesawBoxLoss',
     'SigmoidBoxLoss',
+    'SignCanvases',
     'SmallConvNet',
     'SoftmaxBoxLoss',
     'TorchvisionTransform',

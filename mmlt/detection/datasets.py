@@ -197,7 +197,7 @@ class CocoDataset(DetectionDataset):
         return hashlib.sha256(f'{sha256_of(self.path)} {sizes.tolist()} {pixels}'.encode()).hexdigest()
 
     def content_sha256(self) -> str:
-        """SHA-256 of the annotation file, of the images' sizes in bytes and of the bytes of a few hundred of them."""
+        """SHA-256 of the annotation file, of the images' sizes in bytes, and of the bytes of all images or of a sample."""
         return self._sha256
 
     def image(self, place: int) -> Tensor:

@@ -1,6 +1,7 @@
-"""The embedded example: generated canvases in LVIS's format, held in memory or written as files."""
+"""The embedded examples: generated canvases in LVIS's format, held in memory or written as files."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,32 +10,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmlt.datasets.canvases import Canvases, draw_canvases
-from mmlt.datasets.sprites import long_tailed_counts, tinted_digits
+from mmlt.datasets.canvases import Canvases, Sprites, draw_canvases
+from mmlt.datasets.sprites import digit_counts, sign_counts, tinted_digits, traffic_signs
 from mmlt.detection.annotations import Annotations, run_lengths
 from mmlt.detection.datasets import DetectionDataset
 from mmlt.detection.metric import FREQUENCIES
 from mmlt.errors import UserError
+from mmlt.files import atomic_write
 from mmlt.priors import shot_groups
 from mmlt.registry import DATASETS
 
-TRAIN_CANVASES = 480
-TEST_CANVASES = 270
-TEST_A_CLASS = 40
-
-
-def generate(split: str, seed: int = 0) -> Canvases:
-    """The canvases of a split: a long tail of 20 classes on 480 for training, 40 of each class on 270 for testing.
-
-    Raises:
-        UserError: another split.
-    """
-    if split not in ('train', 'test'):
-        raise UserError(f"split must be 'train' or 'test', not {split!r}.")
-    sprites = tinted_digits(split)
-    if split == 'train':
-        return draw_canvases(sprites, long_tailed_counts(), TRAIN_CANVASES, seed=2 * seed)
-    return draw_canvases(sprites, [TEST_A_CLASS] * len(sprites.classes), TEST_CANVASES, seed=2 * seed + 1)
+SPLITS = ('train', 'test')
 
 
 def lvis_content(canvases: Canvases, train_counts: Sequence[int]) -> dict:
@@ -78,32 +64,58 @@ def lvis_content(canvases: Canvases, train_counts: Sequence[int]) -> dict:
     return dict(images=images, annotations=annotations, categories=categories)
 
 
-@DATASETS.register_module()
-class DigitCanvases(DetectionDataset):
-    """Digits of scikit-learn in two colours on canvases of 64 pixels, 20 classes in a long tail, in LVIS's format.
-
-    `train` has 480 canvases with 200 to 3 of each class, by LVIS's rule 7 frequent, 7 common and 6 rare classes; `test`
-    has 270 with 40 of each class, of other digits. Nothing is read or written; `mmlt.detection.generated` writes the same
-    as files.
+class CanvasDataset(DetectionDataset):
+    """Base of the generated sets: a long tail of classes for training, equally many of each for testing.
 
     Args:
         split: `train` or `test`.
         seed: of the canvases.
         masks, train_transforms: see `DetectionDataset`.
 
+    Attributes:
+        counts: training pictures of each class; a subclass sets it, and the four below.
+        num_images: canvases of `train` and of `test`.
+        test_a_class: test canvases of each class.
+        side: of a canvas, in pixels.
+        scale: smallest and largest enlargement of a sprite.
+
     Raises:
         UserError: another split.
     """
 
+    counts: list[int]
+    num_images: dict[str, int]
+    test_a_class: int
+    side = 64
+    scale = (1.5, 3.0)
+
     def __init__(self, split: str = 'train', seed: int = 0, masks: bool = True, train_transforms: Sequence[dict] = ()) -> None:
-        canvases = generate(split, seed)
-        self._content = lvis_content(canvases, long_tailed_counts())
-        self._images = torch.from_numpy(canvases.images).permute(0, 3, 1, 2).contiguous()
-        super().__init__('digit_canvases', Annotations(self._content, 'the canvases'), masks, train_transforms, False)
+        self.canvases = self.draw(split, seed)
+        self._content = lvis_content(self.canvases, self.counts)
+        annotations = Annotations(self._content, 'the canvases')
+        super().__init__(self.name, annotations, masks, train_transforms, keep_empty=False)
+
+    def sprites(self, split: str) -> Sprites:
+        """What is pasted."""
+        raise NotImplementedError
+
+    def draw(self, split: str, seed: int) -> Canvases:
+        """The canvases of a split."""
+        if split not in SPLITS:
+            raise UserError(f"split must be 'train' or 'test', not {split!r}.")
+        counts = self.counts if split == 'train' else [self.test_a_class] * len(self.counts)
+        return draw_canvases(
+            self.sprites(split),
+            counts,
+            self.num_images[split],
+            self.side,
+            scale=self.scale,
+            seed=len(SPLITS) * seed + SPLITS.index(split),
+        )
 
     def image(self, place: int) -> Tensor:
         """See `DetectionDataset.image`."""
-        return self._images[place].clone()
+        return torch.from_numpy(self.canvases.images[place]).permute(2, 0, 1).contiguous()
 
     def ground_truth(self) -> dict:
         """See `DetectionDataset.ground_truth`."""
@@ -111,30 +123,77 @@ class DigitCanvases(DetectionDataset):
 
     def content_sha256(self) -> str:
         """SHA-256 of pixels, boxes and classes."""
-        digest = hashlib.sha256(self._images.numpy())
+        digest = hashlib.sha256(np.ascontiguousarray(self.canvases.images))
         for part in (self.annotations.boxes, self.annotations.labels, self.annotations.starts):
             digest.update(np.ascontiguousarray(part))
         return digest.hexdigest()
 
+    def write(self, root: str | Path, split: str) -> Path:
+        """Write the set as LVIS has it: `<split>.json`, and the pictures in the folder `<split>`.
 
-def write_files(root: str | Path, seed: int = 0) -> list[Path]:
-    """Write the example as LVIS has it: `train.json`, `test.json`, and the pictures in the folders `train` and `test`.
-
-    Returns:
-        The annotation files.
-    """
-    import json
-
-    from mmlt.files import atomic_write
-
-    written = []
-    for split in ('train', 'test'):
-        canvases = generate(split, seed)
-        content = lvis_content(canvases, long_tailed_counts())
+        Returns:
+            The annotation file.
+        """
         folder = Path(root) / split
         folder.mkdir(parents=True, exist_ok=True)
-        for image, pixels in zip(content['images'], canvases.images, strict=True):
-            image['file_name'] = f'{split}/{image["file_name"]}'
+        images = [{**image, 'file_name': f'{split}/{image["file_name"]}'} for image in self._content['images']]
+        for image, pixels in zip(images, self.canvases.images, strict=True):
             Image.fromarray(pixels).save(Path(root) / image['file_name'])
-        written.append(atomic_write(Path(root) / f'{split}.json', json.dumps(content)))
-    return written
+        return atomic_write(Path(root) / f'{split}.json', json.dumps({**self._content, 'images': images}))
+
+
+@DATASETS.register_module()
+class DigitCanvases(CanvasDataset):
+    """Digits of scikit-learn in two colours on canvases of 64 pixels, 20 classes in a long tail, in LVIS's format.
+
+    `train` has 480 canvases with 200 to 3 of each class, by LVIS's rule 7 frequent, 7 common and 6 rare classes; `test`
+    has 270 with 40 of each class, of other digits. Nothing is read or written; `tools/draw_canvases.py` writes the same as
+    files.
+
+    Args:
+        split, seed, masks, train_transforms: see `CanvasDataset`.
+    """
+
+    name = 'digit_canvases'
+    counts = digit_counts()
+    num_images = dict(train=480, test=270)
+    test_a_class = 40
+
+    def sprites(self, split: str) -> Sprites:
+        """See `CanvasDataset.sprites`."""
+        return tinted_digits(split)
+
+
+@DATASETS.register_module()
+class SignCanvases(CanvasDataset):
+    """Traffic signs of GTSRB on canvases of 96 pixels, 43 classes in a long tail, in LVIS's format.
+
+    `train` has 560 canvases with 150 to 3 of each class, by LVIS's rule 5 frequent, 24 common and 14 rare classes; `test`
+    has 290 with 20 of each class, of other photographs.
+
+    Args:
+        data_root: folder of GTSRB's `train.npz` and `test.npz`.
+        split, seed, masks, train_transforms: see `CanvasDataset`.
+    """
+
+    name = 'sign_canvases'
+    counts = sign_counts()
+    num_images = dict(train=560, test=290)
+    test_a_class = 20
+    side = 96
+    scale = (0.5, 1.0)
+
+    def __init__(
+        self,
+        data_root: str = 'data/gtsrb',
+        split: str = 'train',
+        seed: int = 0,
+        masks: bool = True,
+        train_transforms: Sequence[dict] = (),
+    ) -> None:
+        self.data_root = data_root
+        super().__init__(split, seed, masks, train_transforms)
+
+    def sprites(self, split: str) -> Sprites:
+        """See `CanvasDataset.sprites`."""
+        return traffic_signs(split, self.data_root)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmlt.datasets.canvases import Sprites, draw_canvases, share_out
-from mmlt.datasets.sprites import long_tailed_counts, tinted_digits
+from mmlt.datasets.sprites import digit_counts, sign_counts, tinted_digits, traffic_signs
 from mmlt.errors import UserError
 from mmlt.priors import shot_groups
 
@@ -37,8 +37,8 @@ def test_masks_lie_tight_in_their_boxes_and_on_the_pasted_pixels(squares):
     ):  # fmt: skip
         rows, columns = np.nonzero(mask)
         assert box.tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-        middle = canvases.images[place][rows, columns].mean(axis=1)
-        assert np.median(middle) == pytest.approx(grey[label], abs=1)
+        brightest = canvases.images[place][rows, columns].mean(axis=1).max()  # the squares are opaque but for their rims
+        assert brightest == pytest.approx(grey[label], abs=1)
     for place in range(12):
         assert canvases.masks[canvases.places == place].sum(axis=0).max() == 1, 'a pixel belongs to one object'
 
@@ -69,11 +69,27 @@ def test_sharing_out_fills_pictures_evenly(seed):
     assert all(len(set(content)) == 3 for content in contents)
 
 
-def test_the_long_tail_of_the_example_has_all_three_groups_of_lvis():
-    counts = long_tailed_counts()
-    groups = shot_groups(counts, 'lvis')
-    assert [len(groups[name]) for name in ('many', 'medium', 'few')] == [7, 7, 6]
-    assert sorted(counts, reverse=True)[0] == 200 and min(counts) == 3
+@pytest.mark.parametrize(
+    ('counts', 'groups', 'ends'), [(digit_counts(), [7, 7, 6], (200, 3)), (sign_counts(), [5, 24, 14], (150, 3))]
+)
+def test_the_long_tails_have_all_three_groups_of_lvis(counts, groups, ends):
+    found = shot_groups(counts, 'lvis')
+    assert [len(found[name]) for name in ('many', 'medium', 'few')] == groups
+    assert (max(counts), min(counts)) == ends
+
+
+def test_traffic_signs_are_read_from_arrays_and_cut_out_round(tmp_path):
+    labels = np.arange(86) % 43
+    images = np.full((86, 32, 32, 3), 7, dtype=np.uint8)
+    np.savez(tmp_path / 'train.npz', images=images, labels=labels)
+    signs = traffic_signs('train', tmp_path)
+    assert len(signs.classes) == 43 and np.array_equal(signs.labels, labels)
+    assert (signs.opacity[:, [0, 0, -1, -1], [0, -1, 0, -1]] == 0).all() and (signs.opacity[:, 16, 16] == 255).all()
+    assert (signs.opacity > 0).mean() == pytest.approx(np.pi / 4, abs=0.03)
+    np.savez(tmp_path / 'test.npz', images=images[:40], labels=labels[:40])
+    for split, words in (('test', 'labels of all 43 classes'), ('val', 'there are no traffic signs .*val.npz')):
+        with pytest.raises(UserError, match=words):
+            traffic_signs(split, tmp_path)
 
 
 def test_tinted_digits_share_no_digit_between_the_splits():

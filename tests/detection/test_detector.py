@@ -142,6 +142,22 @@ def test_seesaw_counts_the_proposals_it_meets(build_detector, batch):
     assert torch.equal(model.roi_heads.box_loss.seen, 2 * first)
 
 
+@pytest.mark.parametrize('name', BOX_LOSSES)
+def test_bfloat16_is_close_to_float32(name, build_detector, batch):
+    model = build_detector('MaskRCNN', BOX_LOSSES[name])
+    full = losses_of(model, batch)
+    model = build_detector('MaskRCNN', BOX_LOSSES[name])
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        half = losses_of(model, batch)
+        sum(half.values()).backward()
+        model.eval()
+        records = model(*model.data_preprocessor(batch, False), mode='predict')
+    assert all(value.dtype == torch.float32 for value in half.values())
+    # Proposals near a threshold change sides, so only the sum of the classification is held close.
+    torch.testing.assert_close(half['loss_cls'], full['loss_cls'], rtol=0.05, atol=0.02)
+    assert all(record['scores'].dtype == record['boxes'].dtype == torch.float32 for record in records)
+
+
 # ------------------------------------------------------------------ draws
 def test_which_proposals_are_trained_on_depends_on_seed_and_key_alone(build_detector, batch):
     model = build_detector()
@@ -248,6 +264,8 @@ def test_wrong_settings_are_named(build_detector, batch):
         build_detector(settings=dict(box_score_tresh=0.1))
     with pytest.raises(UserError, match='anchor_sizes has 2 entries, but SmallConvNet has 1 feature maps'):
         build_detector(anchor_sizes=[[8], [16]])
+    with pytest.raises(UserError, match='num_classes must be a whole number of at least 1, got 0'):
+        build_detector(num_classes=0)
     with pytest.raises(UserError, match="one of all, box_classifier, not 'head'"):
         build_detector(trained='head')
     with pytest.raises(UserError, match='set model.num_classes=3'):

@@ -49,6 +49,13 @@ def test_a_loss_takes_one_short_file_and_one_line():
     assert FILES['my_loss_digits.py'].count('custom_imports') == 1
 
 
+def test_a_term_takes_one_short_file_for_a_teacher_for_experts_and_for_mixing():
+    assert len(FILES['my_term.py'].splitlines()) < 40
+    for name in ('digits', 'experts', 'mixup'):
+        assert "dict(type='RareLogitMatch'" in FILES[f'my_term_{name}.py']
+        assert f'my_term_{name}.py' in ''.join(SECTIONS['A term of your own'])
+
+
 def test_a_term_with_two_teachers_takes_one_short_file():
     assert len(FILES['surest_teacher.py'].splitlines()) < 40
     assert FILES['two_teachers_digits.py'].count('dict(config=') == 2

@@ -7,7 +7,7 @@ pytestmark = pytest.mark.slow
 # A config, the names of its queue, its momentum encoder and the network that this follows.
 RUNS = {
     'configs/paco/resnet8_digitslt.py': ('terms.0.queue', 'terms.0.encoder_k.key.0.conv1', 'backbone.conv1'),
-    'configs/ecl/resnet8_digitslt.py': ('terms.1.queue', 'terms.1.encoder.key.0.trunk.0.conv1', 'backbone.trunk.0.conv1'),
+    'configs/ecl/resnet8_digitslt.py': ('terms.3.queue', 'terms.3.encoder.key.0.trunk.0.conv1', 'backbone.trunk.0.conv1'),
 }
 # A signal, if wanted, after a step (DIE: number, epoch, step); each rank shows the weights that it ends with.
 FIRST = """

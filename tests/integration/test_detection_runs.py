@@ -96,6 +96,12 @@ def test_two_processes_train_and_evaluate_as_one(run):
     assert one['metrics'] == both['last']['metrics'] and len(one['per_class']) == 20
 
 
+def test_a_step_is_not_compiled_and_says_so(call, tmp_path):
+    code, out, err = call('train', SIGMOID, '--work-dir', tmp_path / 'run', '--compile', '--cfg-options', *SHORT[:2],
+                          'train_cfg.max_epochs=1')  # fmt: skip
+    assert code == 0 and "a detector's step is not compiled" in out, out + err
+
+
 def test_a_mistake_is_one_sentence(call, tmp_path):
     code, _, err = call('train', SIGMOID, '--cfg-options', 'model.num_classes=7')
     assert code == 1 and err.strip().splitlines() == [

@@ -124,7 +124,7 @@ def loss_of(term, student, *teachers):
 
 def test_one_teacher_side_by_side_is_the_plain_cosine():
     joined = MODELS.build(dict(type='JoinedFeatureDistillHead', weight=3.0))
-    plain = MODELS.build(dict(type='FeatureDistillHead', weight=3.0))
+    plain = MODELS.build(dict(type='FeatureDistillHead', in_channels=5, weight=3.0))
     student, teacher = outputs(5, 0), outputs(5, 1)
     assert loss_of(joined, student, teacher) == pytest.approx(loss_of(plain, student, teacher), rel=1e-12)
 
@@ -141,9 +141,7 @@ def test_several_teachers_are_one_target_or_several_by_weight():
 
 
 def test_l2_and_its_projection():
-    term = MODELS.build(dict(type='FeatureDistillHead', in_channels=5, teacher_channels=3, distance='l2'))
-    term.bind(None)
-    term.double()
+    term = MODELS.build(dict(type='FeatureDistillHead', in_channels=5, teacher_channels=3, distance='l2')).double()
     student, teacher = outputs(5, 0), outputs(3, 1)
     projected = student.features @ term.projection.weight.T
     expected = slow_l2(projected.tolist(), teacher.features.tolist())

@@ -4,5 +4,4 @@ train_dataloader = dict(batch_size=16, dataset=dict(type='DigitCanvases', split=
 val_dataloader = dict(batch_size=32, dataset=dict(type='DigitCanvases', split='test'))
 test_dataloader = val_dataloader
 
-num_classes = 20
 data_preprocessor = dict(type='DetectionPreprocessor', mean=(0.2, 0.2, 0.2), std=(0.2, 0.2, 0.2), divisor=4)

@@ -25,6 +25,7 @@ def info_nce_loss(queries: Tensor, keys: Tensor, queue: Tensor, filled: Tensor, 
 
     Source: van den Oord et al., 2018; He et al., Momentum Contrast, CVPR 2020, eq. 1.
     """
-    positive = (widen(queries) * widen(keys.detach())).sum(1, keepdim=True) / temperature  # (B, 1)
-    negative = similarities(queries, queue.detach(), temperature).masked_fill(~filled, -torch.inf)  # (B, Q)
+    queries = widen(queries)
+    positive = (queries * widen(keys.detach())).sum(1, keepdim=True) / temperature  # (B, 1)
+    negative = similarities(queries, queue.detach().to(queries.dtype), temperature).masked_fill(~filled, -torch.inf)  # (B, Q)
     return -torch.log_softmax(torch.cat([positive, negative], dim=1), dim=1)[:, 0].mean()

@@ -15,6 +15,7 @@ class Term(nn.Module):
         together: whether the views must pass through the network as one batch.
         roles: which teachers it needs, by the name of their prerequisite.
         labels: what it takes as target: `one` label an image, int64 (B,); `many`, float (B, K); a tuple of these.
+        takes_class_weights: whether the class weights of `reweighting` change it.
         unmixable: why it cannot learn from mixed images, in a few words; None where it can.
         former_names: how its parts were called in checkpoints before they stood in a term, `{old prefix: new prefix}`.
     """
@@ -23,6 +24,7 @@ class Term(nn.Module):
     together = False
     roles: tuple[str, ...] = ()
     labels: tuple[str, ...] = ('one',)
+    takes_class_weights = False
     unmixable: str | None = None
     former_names: dict[str, str] = {}
 
@@ -42,6 +44,19 @@ class Term(nn.Module):
 
     def set_class_counts(self, class_counts: Tensor) -> None:
         """Take the training images of each class, int64 (K,)."""
+
+    def set_epoch_length(self, steps: int, batch_size: int) -> None:
+        """An epoch has `steps` steps of `batch_size` images over all ranks; called before the run, after the class counts."""
+
+    def notice(self) -> str | None:
+        """What a user should know of this term before the run; None for nothing."""
+
+    def kept_state(self) -> dict:
+        """What a resumed run needs beside parameters and buffers: plain data and tensors, the same on all ranks."""
+        return {}
+
+    def load_kept_state(self, state: dict) -> None:
+        """Go on from `kept_state`."""
 
     def begin_epoch(self, epoch: int) -> None:
         """An epoch, counted from 0, begins, perhaps in its midst after a resume."""

@@ -24,6 +24,8 @@ class Classification(Term):
         weight: factor on the loss.
     """
 
+    takes_class_weights = True
+
     def __init__(self, loss: dict, logit_scale: float = 1.0, weight: float = 1.0) -> None:
         super().__init__()
         self.loss = as_loss(MODELS.build(loss) if isinstance(loss, dict) else loss)
