@@ -54,7 +54,10 @@ def step(stage: Stage) -> tuple[LongTailedClassifier, dict[str, torch.Tensor]]:
     model, counts = MODELS.build(stage.cfg.model), stage.loader.dataset.metainfo['class_counts']
     model.set_class_counts(counts)
     for role, needs in stage.prerequisites.items():
-        model.attach(role, [finished(need.source, counts) for need in needs])
+        models = [finished(need.source, counts) for need in needs]
+        # A teacher of some classes, as if it were the first ones.
+        subsets = [None if one.num_classes == len(counts) else list(range(one.num_classes)) for one in models]
+        model.attach(role, models, subsets)
     model.set_epoch(EPOCH)
     model.train()
     batch = model.data_preprocessor(next(iter(stage.loader)), True)
@@ -78,7 +81,7 @@ def step(stage: Stage) -> tuple[LongTailedClassifier, dict[str, torch.Tensor]]:
 def finished(stage: Stage, counts: list[int]) -> LongTailedClassifier:
     """A prerequisite with random weights."""
     model = MODELS.build(stage.cfg.model)
-    model.set_class_counts(counts)
+    model.set_class_counts(counts[: model.num_classes])
     return model
 
 
