@@ -9,6 +9,7 @@ import torch
 from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 from mmlt.models.classifiers import LongTailedClassifier
+from mmlt.models.terms import Term
 from mmlt.registry import MODELS
 
 pytestmark = pytest.mark.slow
@@ -92,6 +93,12 @@ def test_every_method_has_a_row():
              and kind.__module__.startswith('mmlt.')}  # fmt: skip
     assert known - other_names <= kinds, known - other_names - kinds
     assert set(ADDED) == set(COLUMNS)
+
+
+def test_the_terms_that_take_no_mixed_images_are_named():
+    sentence = re.search(r'^No mixed images take the terms (.*?), which', PAGE, re.MULTILINE | re.DOTALL)[1]
+    kinds = [kind for kind in MODELS.module_dict.values() if issubclass(kind, Term) and kind.__module__.startswith('mmlt.')]
+    assert set(re.findall(r'`(\w+)`', sentence)) == {kind.__name__ for kind in kinds if isinstance(kind.unmixable, str)}
 
 
 @pytest.mark.parametrize('method', METHODS)
