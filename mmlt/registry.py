@@ -106,7 +106,8 @@ PARTS = {
     'MODELS': (
         'model',
         ['mmlt.models.backbones', 'mmlt.models.heads', 'mmlt.models.terms', 'mmlt.models.classifiers']
-        + ['mmlt.models.losses.modules', 'mmlt.models.preprocessor', 'mmlt.detection'],
+        + ['mmlt.models.losses.modules', 'mmlt.models.losses.multi_label_modules']
+        + ['mmlt.models.preprocessor', 'mmlt.detection'],
         'mmpretrain.models',
     ),
     'DATASETS': ('dataset', ['mmlt.datasets', 'mmlt.detection'], 'mmpretrain.datasets'),

@@ -7,4 +7,9 @@ _base_ = [
     '../_base_/detection_runtime.py',
 ]
 
-model = dict(num_classes=43, anchor_sizes=[[18, 27]], aspect_ratios=[1.0])
+model = dict(
+    num_classes=43,
+    anchor_sizes=[[18, 27]],
+    aspect_ratios=[1.0],
+    settings=dict(box_detections_per_img=11),  # one for each 4 classes
+)

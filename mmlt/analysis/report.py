@@ -12,11 +12,18 @@ from mmlt.analysis.rows import ABSENT, GROUPS, IOU_TYPES, PRECISIONS, format_dur
 from mmlt.files import atomic_write
 
 REPORT_FILE = 'report.html'
+# Of images with several labels, each for all classes and by shot group.
+MULTI_LABEL = (('mAP', 'mean average precision'), ('AUROC', 'area under the ROC curve'), ('F1', 'macro F1'))
 # Metric, its name with unit, and the digits shown.
 METRICS = (
     ('accuracy/top1', 'top-1 accuracy (%)', 2),
     ('accuracy/mean_class', 'mean class accuracy (%)', 2),
     *((f'accuracy/{name}', f'{name}-shot accuracy (%)', 2) for name in GROUPS),
+    *(
+        (f'{key}/{group}' if group else key, f'{name}, {group}-shot (%)' if group else f'{name} (%)', 2)
+        for key, name in MULTI_LABEL
+        for group in ('', *GROUPS)
+    ),
     ('calibration/ece', 'expected calibration error (0 to 1)', 4),
     ('nll', 'negative log-likelihood (nats)', 4),
     *((f'{kind}/{name}', f'{word} {name} (%)', 2) for kind, word in IOU_TYPES.items() for name in PRECISIONS),

@@ -17,6 +17,7 @@ from mmlt.schema import ANY, FINGERPRINT, NUMBER, WHOLE, problem, read_json
 SCHEMA = 1
 RESULTS_FILE = 'results.json'
 PER_CLASS_FILE = 'per_class.csv'
+BY_LABEL_FILE = 'by_label.csv'
 PER_CLASS_COLUMNS = ('class', 'name', 'train_images', 'group', 'test_images', 'accuracy')
 
 PACKAGES = ('mmengine', 'numpy', 'torch', 'torchvision')  # whose versions a record names
@@ -253,6 +254,22 @@ def write_per_class_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> 
     for row in rows:
         accuracy = row['accuracy']
         writer.writerow({**row, 'accuracy': '' if accuracy is None else round(accuracy, 6)})
+    return atomic_write(path, text.getvalue())
+
+
+
+def write_by_label_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the last epoch's metrics of each class of images with several labels, one line a class.
+
+    Args:
+        path: the file.
+        rows: dicts of the same keys, as ``MultiLabelMetric.details['by_label']`` holds them; None is an empty field.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: round(value, 6) if isinstance(value, float) else value for key, value in row.items()})
     return atomic_write(path, text.getvalue())
 
 

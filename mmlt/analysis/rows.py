@@ -87,10 +87,13 @@ class Recipe(NamedTuple):
         """Heading, metric and digits of each column of figures; a group with no class has none."""
         if self.iou_types:
             return [(f'{IOU_TYPES[kind]} {name}', f'{kind}/{name}', 2) for kind in self.iou_types for name in PRECISIONS]
-        sizes = zip(GROUPS, self.group_sizes, strict=True)
+        sizes = [(name, size) for name, size in zip(GROUPS, self.group_sizes, strict=True) if size]
+        if (self.selected_by or '').startswith('mAP'):  # images with several labels
+            groups = [(f'{name} ({size})', f'mAP/{name}', 2) for name, size in sizes]
+            return [('mAP', 'mAP', 2), *groups, ('AUROC', 'AUROC', 2), ('F1', 'F1', 2)]
         return [
             ('top-1', 'accuracy/top1', 2),
-            *((f'{name} ({size})', f'accuracy/{name}', 2) for name, size in sizes if size),
+            *((f'{name} ({size})', f'accuracy/{name}', 2) for name, size in sizes),
             ('mean class', 'accuracy/mean_class', 2),
             ('ECE', 'calibration/ece', 4),
         ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.dist import get_world_size, is_main_process
 
-from mmlt.analysis.results import evaluation, make_record, write_per_class_csv
+from mmlt.analysis.results import BY_LABEL_FILE, evaluation, make_record, write_by_label_csv, write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
 from mmlt.apis.inputs import check_files, say_skipped, skipped
@@ -62,6 +62,8 @@ def test(
     cfg.precision, fallback = resolve_precision(precision or meta.get('precision') or cfg.get('precision', 'fp32'))
     folder = Path(work_dir or Path(checkpoint).parent / 'test')  # never over the run's own files
     train_data = cfg.get('train_dataloader', {}).get('dataset', {})
+    if cfg.get('train_dataloader', {}).get('classes'):
+        cfg.test_dataloader.classes = list(meta.get('classes') or [])
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
         cfg.pop(key, None)
     for key in ('val_evaluator', 'load_from'):
@@ -81,6 +83,8 @@ def test(
             'use the config it was trained with.'
         )
     load_weights(runner.bare_model, runner.bare_model.current_names(content['state_dict']), checkpoint)
+    if meta.get('thresholds'):
+        runner.bare_model.set_thresholds(meta['thresholds'])
     tested = runner.test_loop.dataloader.dataset
     names = tested.metainfo.get('classes')
     check_classes(
@@ -122,7 +126,9 @@ def test(
         **(dict(aggregation=aggregated) if aggregated else {}),
         **(dict(adjustment=adjusted) if adjusted else {}),
     )
-    if is_main_process() and details:
+    if is_main_process() and details.get('by_label'):
+        write_by_label_csv(folder / BY_LABEL_FILE, details['by_label'])
+    if is_main_process() and details.get('per_class'):
         words = ['per_class', *(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
         write_per_class_csv(folder / f'{"_".join(words)}.csv', details['per_class'])
     return record

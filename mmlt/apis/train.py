@@ -9,7 +9,15 @@ import torch
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 
 from mmlt.analysis.report import REPORT_FILE, write_report
-from mmlt.analysis.results import evaluation, make_record, read_results, write_per_class_csv, write_results
+from mmlt.analysis.results import (
+    BY_LABEL_FILE,
+    evaluation,
+    make_record,
+    read_results,
+    write_by_label_csv,
+    write_per_class_csv,
+    write_results,
+)
 from mmlt.apis.inputs import check_inputs, say_skipped, skipped
 from mmlt.apis.output import check_record
 from mmlt.apis.pictures import draw_finished, note_drawn
@@ -138,6 +146,8 @@ def run_alone(
     if is_main_process():
         if rows := runner.val_loop.details.get('per_class'):
             write_per_class_csv(stage.folder / 'per_class.csv', rows)
+        if rows := runner.val_loop.details.get('by_label'):
+            write_by_label_csv(stage.folder / BY_LABEL_FILE, rows)
         write_results(stage.folder, record)  # from here on the run counts as finished
         write_report(stage.folder)
         note_drawn(stage.cfg, stage.folder)

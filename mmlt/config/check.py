@@ -73,6 +73,7 @@ TABLES = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 't
 TABLES += ('test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'default_hooks', 'prerequisites', 'env_cfg')
 # Keys of loaders and prerequisites. These dicts have no `type`, so a misspelt key is noticed here only.
 LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'partner_sampler', 'num_workers', 'drop_last'}
+TRAINED_ON = {'classes'}  # of the training loader alone: what is trained on some classes is evaluated on these
 PREREQUISITE_KEYS = {'config', 'checkpoint', 'classes', 'parts', 'seed_offset'}
 INNER_TABLES = {
     'train_dataloader': ('dataset',),
@@ -124,7 +125,7 @@ def check_shape(cfg: dict) -> None:
                     f'({key}.{inner}.NAME=VALUE).'
                 )
         if key.endswith('_dataloader') and value:
-            refuse_others(key, value, LOADER_KEYS)
+            refuse_others(key, value, LOADER_KEYS | (TRAINED_ON if key == 'train_dataloader' else set()))
             for name, least in (('batch_size', 1), ('num_workers', 0)):
                 given = value.get(name, least)
                 if type(given) is not int or given < least:

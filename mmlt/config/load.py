@@ -48,7 +48,7 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         except Exception as error:  # MMEngine's words for a value that cannot stand there
             raise UserError(f'--cfg-options {name}: {quoted(overrides[name])} cannot stand there ({error}).') from error
     in_own_words(cfg)
-    check_neighbours(cfg)
+    check_neighbours(dict(cfg.items()))
     check_shape(dict(cfg.items()))
     check_values(dict(cfg.items()))
     # What the data decide about the model stands beside the data: handed on here, unless the model says otherwise.

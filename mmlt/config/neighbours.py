@@ -91,7 +91,7 @@ def resolve_packages(cfg: Config, path: Path) -> None:
         for key in foreign:
             if key in cfg:
                 _prefix(cfg[key], foreign[key], scope, key)
-    _drop_scopes(cfg._cfg_dict if isinstance(cfg, Config) else cfg)
+    _drop_scopes(dict(cfg.items()))
 
 
 def _prefix(node: Any, foreign: Any, scope: str, path: str) -> None:

@@ -6,6 +6,20 @@ from mmlt.datasets.digits import Digits
 from mmlt.datasets.image_folder import ImageFolder
 from mmlt.datasets.image_list import ImageList
 from mmlt.datasets.long_tailed import LongTailedDataset
+from mmlt.datasets.multi_label import MultiLabelArrays, MultiLabelDataset
+from mmlt.datasets.multi_label_digits import MultiLabelDigits
 from mmlt.datasets.subset import SubsetRule
 
-__all__ = ['CIFAR10', 'CIFAR100', 'Batch', 'Digits', 'ImageFolder', 'ImageList', 'LongTailedDataset', 'SubsetRule']
+__all__ = [
+    'CIFAR10',
+    'CIFAR100',
+    'Batch',
+    'MultiLabelDigits',
+    'Digits',
+    'ImageFolder',
+    'ImageList',
+    'LongTailedDataset',
+    'MultiLabelArrays',
+    'MultiLabelDataset',
+    'SubsetRule',
+]

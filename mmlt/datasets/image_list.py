@@ -64,7 +64,7 @@ class ImageList(StreamingDataset):
         names = None if classes is None else class_names(classes, root)
         if names is not None and num_classes not in (None, len(names)):
             raise UserError(f'num_classes is {num_classes}, but classes names {len(names)}: give one of them.')
-        self.ann_file = _find(root, own_path(ann_file, 'ann_file'))
+        self.ann_file = find_list(root, own_path(ann_file, 'ann_file'))
         lines = read_lines(self.ann_file, root)
         self._lines = lines.numbers
         values = _meaning(lines, labels, num_classes if names is None else len(names))
@@ -93,7 +93,7 @@ class ImageList(StreamingDataset):
                 )
 
 
-def _find(root: Path, ann_file: Path) -> Path:
+def find_list(root: Path, ann_file: Path) -> Path:
     for path in (ann_file, root / ann_file):
         if path.is_file():
             return path

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmlt.datasets.fingerprint import content_sha256, describe, indices_sha256
+from mmlt.datasets.labels import as_labels, count_labels, size_of
 from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.datasets.official import official_labels, pixels_are_official
 from mmlt.datasets.resident import ResidentDataset
@@ -37,7 +38,7 @@ class LongTailedDataset(Dataset):
         indices: (M,) int64 places in the wrapped set, in the protocol's order (by class, within a class as shuffled).
         official_indices: (M,) int64, the same images' places in the official split (equal to `indices` if the wrapped
             set is that split).
-        labels: (M,) int64.
+        labels: (M,) int64, or float32 (M, C) of images with several.
         class_counts: images of each class, a list of C.
         resident: whether `tensors()` gives everything at once.
         takes_keys: whether an item may be a pair (place, key of the draw).
@@ -65,12 +66,13 @@ class LongTailedDataset(Dataset):
         else:
             self.classes = tuple(self.dataset.metainfo['classes'])
             self.name = self.dataset.metainfo.get('dataset', type(self.dataset).__name__)
-        labels = np.asarray(self.dataset.labels, dtype=np.int64)
-        if len(labels) == 0 or labels.min() < 0 or labels.max() >= len(self.classes):
+        labels = as_labels(self.dataset.labels)
+        most = 2 if labels.ndim == 2 else len(self.classes)
+        if len(labels) == 0 or labels.min() < 0 or labels.max() >= most:
             raise UserError(f'{self.name} must have labels, all in 0 to {len(self.classes) - 1} (its classes).')
         self.indices, self.official_indices = self._place(labels)
         self.labels = labels[self.indices]
-        self.class_counts: list[int] = np.bincount(self.labels, minlength=len(self.classes)).tolist()
+        self.class_counts: list[int] = count_labels(self.labels, len(self.classes))
 
     @property
     def split(self) -> str:
@@ -107,13 +109,15 @@ class LongTailedDataset(Dataset):
 
     @cached_property
     def metainfo(self) -> dict:
-        """`dataset`, `classes`, `class_counts` (list of int), and `verified`: the pixels are known to be official."""
+        """`dataset`, `classes`, `class_counts` (list of int), and `verified`: the pixels are known to be official; and
+        `num_images` where images have several labels."""
         inner = bool(self.dataset.metainfo.get('verified', False))
         return dict(
             dataset=self.name,
             classes=self.classes,
             class_counts=self.class_counts,
             verified=inner or (self.resident and pixels_are_official(self.name, self._content_sha256)),
+            **size_of(self.labels),
         )
 
     @cached_property
@@ -142,14 +146,14 @@ class LongTailedDataset(Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int | Tensor]:
         """Image uint8 (C, H, W) and label, of a place or of a pair (place, key of the draw)."""
         if isinstance(item, tuple):
             return self.dataset[int(self.indices[item[0]]), item[1]]
         return self.dataset[int(self.indices[item])]
 
     def tensors(self) -> tuple[Tensor, Tensor]:
-        """Images uint8 (M, C, H, W) and labels int64 (M,), made anew at each call and not kept.
+        """Images uint8 (M, C, H, W) and labels int64 (M,) or float32 (M, C), made anew at each call and not kept.
 
         Raises:
             UserError: the wrapped set is not held in memory.

@@ -29,6 +29,12 @@ def build_dataset(cfg: dict) -> Any:
     kind = DATASETS.get(cfg['type'])
     if kind.__module__.partition('.')[0] not in ('mmpretrain', 'mmengine'):
         return DATASETS.build(cfg)
+    for part in cfg.get('datasets', ()):
+        if DATASETS.get(part['type']).__module__.startswith('mmlt.'):
+            raise UserError(
+                f"{cfg['type']} joins data sets of mmpretrain, and {part['type']} is mmlt's (of two of a name, write "
+                "type='mmpretrain.NAME'): name the images of all in the list of one ImageList."
+            )
     try:
         # In its own scope: `RandomCrop` in its pipeline is mmpretrain's, for one image.
         with DefaultScope.overwrite_default_scope('mmpretrain'):

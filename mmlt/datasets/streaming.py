@@ -18,6 +18,7 @@ from mmlt.datasets import image_files
 from mmlt.datasets.class_folders import folder_of_each_class
 from mmlt.datasets.decode import check_header, read_rgb
 from mmlt.datasets.fingerprint import describe
+from mmlt.datasets.labels import as_labels, count_labels, label_of, label_texts, size_of
 from mmlt.datasets.naming import check_names, check_utf8, existing_folder
 from mmlt.errors import UserError, brief
 
@@ -34,7 +35,7 @@ class StreamingDataset(Dataset):
         name: of the data set.
         root: folder that the paths start from.
         paths: N paths below `root`.
-        labels: (N,) int64 in [0, C).
+        labels: (N,) int64 in [0, C), or float (N, C) with 1 for each class that an image shows.
         classes: C names.
         image_size: height and width of the images given out, in pixels.
         resize: `center`: the shorter side is scaled to this before the middle is cut out; None for 8/7 of `image_size`
@@ -50,7 +51,7 @@ class StreamingDataset(Dataset):
         max_value: the grey value that is white, for images of floats or of more than 8 bits, see `read_rgb`.
 
     Attributes:
-        labels: (N,) int64.
+        labels: (N,) int64, or float32 (N, C).
         resident: False: the images come one by one.
         takes_keys: True: an item may be a pair (place, key of the draw).
         skipped: what was found and is not part of the set, how often: `{'broken images': 2}`.
@@ -92,7 +93,7 @@ class StreamingDataset(Dataset):
         self.resize = round(image_size * 8 / 7) if resize is None else number(self, 'resize', resize, whole=True)
         if not 0 < self.image_size <= self.resize:
             raise UserError(f'image_size must be positive and at most resize, not {self.image_size} and {self.resize}.')
-        self.labels = np.asarray(labels, dtype=np.int64)
+        self.labels = as_labels(labels)
         # One block of bytes: a list of strings would be copied into every worker, page by page, as it is touched.
         self._paths = np.array([path.encode('utf-8', 'surrogateescape') for path in paths], dtype=np.bytes_)
         self.places = np.arange(len(self.labels))  # of the images, among those that were named
@@ -106,12 +107,14 @@ class StreamingDataset(Dataset):
     @property
     def class_counts(self) -> list[int]:
         """Images of each class."""
-        return np.bincount(self.labels, minlength=len(self.classes)).tolist()
+        return count_labels(self.labels, len(self.classes))
 
     @property
     def metainfo(self) -> dict:
-        """`dataset`, `classes`, `class_counts`, and `verified`: False, for no pixels are known to be official."""
-        return dict(dataset=self.name, classes=self.classes, class_counts=self.class_counts, verified=False)
+        """`dataset`, `classes`, `class_counts`, `verified`: False, for no pixels are known to be official, and
+        `num_images` where images have several labels."""
+        more = size_of(self.labels)
+        return dict(dataset=self.name, classes=self.classes, class_counts=self.class_counts, verified=False, **more)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -131,7 +134,7 @@ class StreamingDataset(Dataset):
     def _named(self, place: int) -> str:
         return brief(self.file(place), 4096) + self.where(place)
 
-    def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int | Tensor]:
         """Image uint8 (3, image_size, image_size), RGB, and label.
 
         Args:
@@ -155,7 +158,7 @@ class StreamingDataset(Dataset):
             box = (left, top, left + side, top + side)
         # Scaling the piece alone is scaling all and cutting out, up to rounding, for less work.
         view = rgb.resize((self.image_size, self.image_size), Image.Resampling.BILINEAR, box=box)
-        return torch.from_numpy(np.array(view)).permute(2, 0, 1).contiguous(), int(self.labels[place])
+        return torch.from_numpy(np.array(view)).permute(2, 0, 1).contiguous(), label_of(self.labels, place)
 
     def _random_box(self, width: int, height: int, key: int) -> tuple[float, float, float, float]:
         draws = np.random.Generator(np.random.PCG64([self.crop_seed, key]))
@@ -171,8 +174,11 @@ class StreamingDataset(Dataset):
         return left, top, left + side, top + side
 
     @cached_property
-    def class_folders(self) -> list[str | None]:
-        """Name of the folder that holds the images of a class and of no other, for each class; None where paths tell none."""
+    def class_folders(self) -> list[str | None] | None:
+        """Name of the folder that holds the images of a class and of no other, for each class; None where paths tell none,
+        and for images with several labels."""
+        if self.labels.ndim == 2:
+            return None
         return folder_of_each_class([self.path(place) for place in range(len(self))], self.labels, len(self.classes))
 
     def problems(self, indices: np.ndarray | None = None) -> list[str]:
@@ -266,7 +272,7 @@ class StreamingDataset(Dataset):
             why = image_files.problem_of(self.file(places[row]), facts[row])
             raise UserError(f'{self._named(places[row])} {why}: correct data_root, or put it there.')
         sizes = facts[:, image_files.SIZE]
-        for path, label, size in zip(self._paths[places], self.labels[places], sizes, strict=True):
+        for path, label, size in zip(self._paths[places], label_texts(self.labels[places]), sizes, strict=True):
             digest.update(bytes(path) + f' {label} {size}\n'.encode())
         read = image_files.read_whole(sizes)
         digest.update(image_files.bytes_sha256([self.file(place) for place in places[read]], facts[read]).encode())

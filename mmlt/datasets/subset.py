@@ -8,6 +8,7 @@ import numpy as np
 
 from mmlt.errors import UserError
 
+HOLDOUT_SHARE = 5  # of images with several labels: of each class at most one in five is set aside
 PROFILES = ('exp', 'step', 'pareto', 'natural')
 PROTOCOLS = ('cao', 'cao-holdout', 'first')
 SPLITS = ('train', 'holdout')
@@ -34,7 +35,8 @@ class SubsetRule:
         seed: of the shuffle within each class, in [0, 2 ** 32).
         protocol: `cao`: each class's images are shuffled, classes in rising order, and the first ones kept;
             `cao-holdout`: the same, after `holdout_size` images of the smallest class, and as many of every other, were
-            set aside; `first`: the first images of each class in the order of the data set.
+            set aside (of images with several labels a fifth of each class at most); `first`: the first images of each class
+            in the order of the data set.
         split: `train`, or with `cao-holdout` also `holdout`, the images set aside, equally many of every class. They
             are drawn with seed 0 whatever `seed` is, so that all seeds are judged on the same images.
 
@@ -105,7 +107,8 @@ class SubsetRule:
         """The images to keep, in the protocol's order: by class, within a class as shuffled.
 
         Args:
-            labels: (N,) int64 in [0, num_classes).
+            labels: (N,) int64 in [0, num_classes), or (N, C) with 1 for each class of an image; these are kept in the
+                order of the set.
             num_classes: C.
             name: of the data set, for messages.
 
@@ -115,6 +118,8 @@ class SubsetRule:
         Raises:
             UserError: see `counts`.
         """
+        if labels.ndim == 2:
+            return self._draw_several(labels, name)
         pool = np.arange(len(labels), dtype=np.int64)
         if self.protocol == 'cao-holdout':
             held_out = _set_aside(labels, num_classes, name)
@@ -126,6 +131,35 @@ class SubsetRule:
         if self.protocol != 'first':
             _shuffle(members, self.seed)
         return np.concatenate([places[:count] for places, count in zip(members, counts, strict=True)])
+
+    def _draw_several(self, labels: np.ndarray, name: str) -> np.ndarray:
+        if self.profile != 'natural':
+            raise UserError(
+                f'the images of {name} have several labels, so no class can be thinned by itself: set '
+                f"profile='natural', not {self.profile!r}."
+            )
+        kept = np.arange(len(labels), dtype=np.int64)
+        if self.protocol == 'cao-holdout':
+            held_out = _set_aside_several(labels)
+            kept = held_out if self.split == 'holdout' else np.setdiff1d(kept, held_out)
+        if self.split == 'train':
+            self.counts(labels[kept].sum(axis=0).astype(np.int64), name)
+        return kept
+
+
+def _set_aside_several(labels: np.ndarray) -> np.ndarray:
+    """Images with several labels, drawn with seed 0: of each class at most a fifth, at least one of two or more."""
+    counts = labels.sum(axis=0).astype(np.int64)
+    left = np.where(counts >= 2, np.maximum(counts // HOLDOUT_SHARE, 1), 0)
+    rarest = np.where(labels > 0, counts, counts.max() + 1).min(axis=1)  # (N,)
+    order = np.random.RandomState(0).permutation(len(labels))
+    taken = []
+    for place in order[np.argsort(rarest[order], kind='stable')]:  # the rare classes first: each gets its image
+        shown = np.flatnonzero(labels[place])
+        if len(shown) and (left[shown] > 0).all():
+            left[shown] -= 1
+            taken.append(place)
+    return np.sort(np.array(taken, dtype=np.int64))
 
 
 def _by_class(labels: np.ndarray, pool: np.ndarray, num_classes: int) -> list[np.ndarray]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmlt.arguments import number
 from mmlt.detection.batch import Target
 from mmlt.detection.preprocessor import resize_boxes
 from mmlt.draw import Draw
@@ -76,7 +78,7 @@ class FasterRCNN(BaseModel):
 
         if trained not in TRAINED:
             raise UserError(f'trained of a detector must be one of {", ".join(TRAINED)}, not {trained!r}.')
-        self.num_classes = num_classes
+        self.num_classes = number(self, 'num_classes', num_classes, least=1, whole=True)
         self.trained = trained
         self.backbone = MODELS.build(backbone)
         classification = MODELS.build(box_loss)
@@ -129,6 +131,20 @@ class FasterRCNN(BaseModel):
 
     def set_epoch(self, epoch: int) -> None:
         """Nothing has a schedule."""
+
+    def set_epoch_length(self, steps: int, batch_size: int) -> None:
+        """See `LongTailedClassifier.set_epoch_length`: nothing depends on it here."""
+
+    def notices(self) -> list[str]:
+        """See `LongTailedClassifier.notices`: there is none."""
+        return []
+
+    def kept_state(self) -> dict[str, dict]:
+        """See `LongTailedClassifier.kept_state`: parameters and buffers are all."""
+        return {}
+
+    def load_kept_state(self, kept: dict[str, dict]) -> None:
+        """See `LongTailedClassifier.load_kept_state`."""
 
     def end_step(self, updated: bool) -> None:
         """Nothing follows the training."""
@@ -266,43 +282,13 @@ class MaskRCNN(FasterRCNN):
     Args:
         mask_channels: of the mask head.
         mask_layers: convolutions of the mask head.
-        backbone, num_classes, box_loss, anchor_sizes, aspect_ratios, box_channels, agnostic, roi_size,
-            sampling_ratio, trained, settings, data_preprocessor: see `FasterRCNN`.
+        others: see `FasterRCNN`.
 
     Source: He et al., Mask R-CNN, ICCV 2017.
     """
 
     masks = True
 
-    def __init__(
-        self,
-        backbone: dict,
-        num_classes: int,
-        box_loss: dict,
-        anchor_sizes: Sequence[Sequence[int]] = ((32,), (64,), (128,), (256,), (512,)),
-        aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
-        box_channels: int = 1024,
-        mask_channels: int = 256,
-        mask_layers: int = 4,
-        agnostic: bool = False,
-        roi_size: int = 7,
-        sampling_ratio: int = 2,
-        trained: str = 'all',
-        settings: dict | None = None,
-        data_preprocessor: dict | None = None,
-    ) -> None:
+    def __init__(self, mask_channels: int = 256, mask_layers: int = 4, **others: Any) -> None:
         self.mask_channels, self.mask_layers = mask_channels, mask_layers
-        super().__init__(
-            backbone,
-            num_classes,
-            box_loss,
-            anchor_sizes,
-            aspect_ratios,
-            box_channels,
-            agnostic,
-            roi_size,
-            sampling_ratio,
-            trained,
-            settings,
-            data_preprocessor,
-        )
+        super().__init__(**others)

@@ -4,6 +4,7 @@ from mmlt.engine.hooks import CheckpointHook, ClassCountsHook, LoggerHook, Progr
 from mmlt.engine.loops import EpochTrainLoop, EvalLoop
 from mmlt.engine.optim_wrapper import PrecisionOptimWrapper
 from mmlt.engine.runner import LongTailedRunner
+from mmlt.engine.thresholds import ThresholdHook
 
 __all__ = [
     'CheckpointHook',
@@ -15,4 +16,5 @@ __all__ = [
     'PrecisionOptimWrapper',
     'ProgressHook',
     'QuietRuntimeInfoHook',
+    'ThresholdHook',
 ]

@@ -29,12 +29,13 @@ META: dict = {
     'classes?': ([(str, int)], None),
     'class_folders?': ANY,
     'class_counts?': ([NUMBER], None),
+    'thresholds?': ([NUMBER], None),
     'precision?': (str, None),
     'image_size?': ([(int,)], None),
     'history?': ([{'epoch': (int,), 'metrics': {str: NUMBER}}], None),
     'outcome?': ({'data?': ({f'{key}?': kinds for key, kinds in FINGERPRINT.items()}, None),
                   'train_cfg?': ({'max_epochs?': (int, None)}, None)}, None),
-    'teachers?': ({str: (str,)}, None),
+    'teachers?': ({str: (str, [(str,)])}, None),  # a list where the config names several
     'config?': (str, None),
     'config_hash?': (str, None),
 }  # fmt: skip
@@ -52,6 +53,7 @@ CONTENT: dict = {
     'hooks_of_ranks?': [{str: ANY}],
     'hooks_unsaved?': {str: [(str,)]},
     'stop_training?': (bool,),
+    'terms?': {str: {str: ANY}},
 }
 MOST_NESTED = 64  # tables in tables; a config's own have a dozen
 MOST_VIEWS = 64  # times that the tensors of a file, which may share memory, may add up to its size

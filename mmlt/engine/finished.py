@@ -26,6 +26,8 @@ def classifier_of(content: dict, path: str | Path) -> LongTailedClassifier:
     model = build_stored(content['meta'].get('model'), path)
     load_weights(model, model.current_names(content['state_dict']), path)
     model.refresh_class_counts()
+    if content['meta'].get('thresholds'):
+        model.set_thresholds(content['meta']['thresholds'])
     return model
 
 

@@ -42,6 +42,7 @@ def misfit(runner: Any, content: dict) -> str | None:
         or _optimizer(runner.optim_wrapper.optimizer, content['optimizer'])
         or _schedulers(runner.param_schedulers or [], content['param_schedulers'])
         or _own(runner.bare_model, content)
+        or _terms(runner.bare_model, content)
     )
 
 
@@ -191,6 +192,15 @@ def _schedulers(schedulers: Sequence[Any], stored: list[dict]) -> str | None:
         if foreign:
             return f'schedule {number} has no {foreign[0]!r}'
     return None
+
+
+def _terms(model: nn.Module, content: dict) -> str | None:
+    """What terms keep beside weights: of the same terms, finite."""
+    here, there = model.kept_state().keys(), content.get('terms', {}).keys()
+    if here != there:
+        return f'it has the state of the terms {sorted(there)} and this run has {sorted(here)}'
+    wild = not_finite(content.get('terms', {}))
+    return f"its terms' {wild} is NaN or infinite" if wild else None
 
 
 def _own(model: nn.Module, content: dict) -> str | None:

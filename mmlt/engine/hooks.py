@@ -37,8 +37,12 @@ class ClassCountsHook(Hook):
         course = course_of(runner)
         metainfo = runner.train_loop.dataloader.dataset.metainfo
         course.bare_model.set_class_counts(metainfo['class_counts'])
-        if 'num_images' in metainfo:  # images with several classes: the counts do not add up to it
+        if 'num_images' in metainfo:  # images with several labels: the counts do not add up to it
             course.bare_model.set_num_images(metainfo['num_images'])
+        loader = runner.train_loop.dataloader
+        course.bare_model.set_epoch_length(len(loader), loader.batch_size * loader.world_size)
+        for line in course.bare_model.notices():
+            say(f'  {line}')
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):
             course.complete_model()
@@ -185,9 +189,10 @@ class ProgressHook(Hook):
 
 
 def accuracies(metrics: Mapping[str, float]) -> list[str]:
-    """Top-1 and the accuracy of each shot group in words; of a detector the average precisions of all, rare, common and
-    frequent classes."""
+    """Top-1 and the accuracy of each shot group in words; of several labels the mean average precisions, of a detector the
+    average precisions of all, rare, common and frequent classes."""
     names = {f'accuracy/{name}': name for name in ('top1', 'many', 'medium', 'few')}
+    names |= {'mAP': 'mAP', **{f'mAP/{name}': name for name in ('many', 'medium', 'few')}}
     names |= {f'{kind}/{name}': f'{kind} {name}' for kind in ('bbox', 'segm') for name in ('AP', 'APr', 'APc', 'APf')}
     return [f'{word} {metrics[name]:.2f}' for name, word in names.items() if name in metrics]
 

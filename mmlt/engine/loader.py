@@ -15,6 +15,7 @@ from mmengine.dist import get_dist_info
 from torch.utils.data import DataLoader
 
 from mmlt.batch import Batch
+from mmlt.datasets.class_subset import ClassSubset, class_places
 from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.errors import UserError
 from mmlt.registry import DATA_SAMPLERS
@@ -190,7 +191,7 @@ def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False)
     """Build a `BatchLoader` from a config of `batch_size`, `dataset`, and what else the loader takes, or does without.
 
     Args:
-        cfg: the config, or a loader, which is given back.
+        cfg: the config, or a loader, which is given back. `classes` are those of the set to keep, see `class_places`.
         seed: of the sampler.
         training: shuffle where the config names no sampler.
     """
@@ -200,6 +201,9 @@ def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False)
     dataset = cfg['dataset']
     if isinstance(dataset, dict):
         dataset = build_dataset(dataset)
+    if wanted := cfg.get('classes'):
+        info = dataset.metainfo
+        dataset = ClassSubset(dataset, class_places(wanted, info['classes'], info['class_counts']))
     sampler = cfg.get('sampler') or dict(type='ShuffleSampler' if training else 'SequentialSampler')
     sampler = DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
     partner_sampler = cfg.get('partner_sampler')

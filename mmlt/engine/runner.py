@@ -137,6 +137,11 @@ class LongTailedRunner(ClearRunner):
         folders = getattr(self.train_loop.dataloader.dataset, 'class_folders', None)
         return dict(class_folders=folders) if any(folders or ()) else {}
 
+    def _thresholds(self) -> dict[str, list[float]]:
+        """Those chosen for several labels, see `ThresholdHook`."""
+        chosen = getattr(self.bare_model, 'thresholds', None)
+        return {} if chosen is None else dict(thresholds=chosen.tolist())
+
     def content(self, epoch: int, step: int, weights_only: bool = False, own: dict | None = None) -> dict:
         """What a checkpoint holds after `epoch` whole epochs and `step` steps, in CPU memory.
 
@@ -159,6 +164,7 @@ class LongTailedRunner(ClearRunner):
                 image_size=self.image_size,
                 history=self.history,
                 **self._class_folders(),
+                **self._thresholds(),
                 **self.identity,
             ),
         )
@@ -169,6 +175,8 @@ class LongTailedRunner(ClearRunner):
                 for scheduler in self.param_schedulers or []
             ]
             content.update(own or {})
+            if kept := self.bare_model.kept_state():
+                content['terms'] = kept
         self.call_hook('before_save_checkpoint', checkpoint=content)
         return on_cpu(content)
 
@@ -273,6 +281,9 @@ class LongTailedRunner(ClearRunner):
         for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
             scheduler.load_state_dict(state)
         restore_own(self.bare_model, content)
+        self.bare_model.load_kept_state(content.get('terms', {}))
+        if meta.get('thresholds'):
+            self.bare_model.set_thresholds(meta['thresholds'])
         self.history, self._elapsed = list(meta['history']), read_elapsed(self.work_dir)
         self.train_loop.epoch, self.train_loop.step = meta['epoch'], meta['step']
         self.train_loop.stop_training = content.get('stop_training', False)

@@ -166,8 +166,10 @@ class Stage:
 
     @cached_property
     def val_loader(self) -> BatchLoader:
-        """The loader of the evaluation while training."""
+        """The loader of the evaluation while training, on the classes that are trained."""
         cfg = dict(self.cfg.val_dataloader)
+        if self.cfg.train_dataloader.get('classes'):
+            cfg['classes'] = list(self.loader.dataset.metainfo['classes'])
         with building('val_dataloader'):
             cfg['dataset'] = shared_dataset(cfg['dataset'])
             return build_loader(cfg)

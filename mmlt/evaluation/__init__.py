@@ -11,11 +11,13 @@ from mmlt.evaluation.functional import (
     per_class_accuracy,
     shot_group_accuracy,
 )
+from mmlt.evaluation.multi_label_metric import MultiLabelMetric
 from mmlt.evaluation.shot_group_metric import ShotGroupMetric
 
 __all__ = [
     'ExpertMetric',
     'ImageStatistics',
+    'MultiLabelMetric',
     'ShotGroupMetric',
     'classification_metrics',
     'expected_calibration_error',

@@ -39,11 +39,13 @@ class Prior(NamedTuple):
         class_counts: int64 (K,), training images of each class.
         class_weights: float (K,), of the model's `reweighting`; None without one.
         weighted: whether the epoch is one with weights other than 1.
+        num_images: of the training set, where images have several labels and the counts do not add up to it; else None.
     """
 
     class_counts: Tensor
     class_weights: Tensor | None = None
     weighted: bool = False
+    num_images: int | None = None
 
 
 class Step:
@@ -135,6 +137,8 @@ class Step:
             logits: (B, K).
         """
         counts, weights = self.prior.class_counts, self.prior.class_weights
+        if loss.multi_label:
+            return loss(logits, self.target, counts, weights, num_images=self.prior.num_images)
         logits, target, shares = self.by_label(logits)
         if shares is None or weights is None or not loss.divides_by_weights:
             return loss(logits, target, counts, weights, shares, self._loss_draw(loss))
@@ -158,6 +162,7 @@ def step_of(
     class_counts: Tensor,
     teachers: dict[str, list[Outputs]] | None = None,
     class_weights: Tensor | None = None,
+    num_images: int | None = None,
 ) -> Step:
     """A step made of finished outputs, to use terms in a training loop of one's own.
 
@@ -167,10 +172,12 @@ def step_of(
         class_counts: int64 (K,).
         teachers: by role the `Outputs` of each teacher.
         class_weights: float (K,), or None.
+        num_images: see `Prior`.
     """
     views = [outputs] if isinstance(outputs, Outputs) else list(outputs)
     batch = Batch(views[0].features, target, None, None)
-    step = Step(batch, [], views.__getitem__, mean_of_experts, Prior(class_counts, class_weights), teachers)
+    prior = Prior(class_counts, class_weights, num_images=num_images)
+    step = Step(batch, [], views.__getitem__, mean_of_experts, prior, teachers)
     step._outputs = dict(enumerate(views))
     return step
 

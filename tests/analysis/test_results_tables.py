@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from mmlt.analysis.methods import correction_in_name, correction_in_words, method_of, names_in
+from mmlt.analysis.report import measure, report_html
 from mmlt.analysis.rows import format_duration, rows_by_recipe
 from mmlt.analysis.stored_results import stored_name
 from mmlt.analysis.tables import (
@@ -17,6 +18,7 @@ from mmlt.analysis.tables import (
     render_table,
     unsourced_figures,
 )
+from mmlt.engine.hooks import accuracies
 from mmlt.errors import UserError
 
 CONFIG = 'ce/resnet8_digitslt'
@@ -242,3 +244,28 @@ def test_the_summary_has_a_line_a_method_with_its_variants(make_record):
     ]  # fmt: skip
     assert [line.split('|')[-2].strip() for line in lines] == ['2', '1']
     assert 'ECE' not in text and 'time' not in text
+
+
+def test_detectors_have_tables_of_average_precision(make_record):
+    metrics = {f'bbox/{name}': 40.0 + place for place, name in enumerate(('AP', 'AP50', 'AP75', 'APr', 'APc', 'APf'))}
+    groups = dict(convention='lvis', many=7, medium=7, few=6)
+    best = dict(epoch=30, selected_on='test', selected_by='bbox/AP', metrics=metrics)
+    record = make_record(
+        config='detection/faster_rcnn_small_digits', shot_groups=groups, last__metrics=metrics, best=best
+    )
+    text = render_table({record['config']: [record]}, 'configs/detection')
+    heading = next(line for line in text.splitlines() if line.startswith('| method'))
+    assert '| box AP | box AP50 | box APr | box APc | box APf | best bbox/AP, chosen on the test set |' in heading
+    assert '| 40.00 | 41.00 | 43.00 | 44.00 | 45.00 | 40.00 |' in text
+    assert 'Average precisions (AP) in percent by the rules of LVIS' in text and 'ECE' not in text
+    table = comparison_table([record])
+    assert [str(column.header) for column in table.columns][2:7] == ['box AP', 'box AP50', 'box APr', 'box APc', 'box APf']
+    assert accuracies(metrics) == ['bbox AP 40.00', 'bbox APr 43.00', 'bbox APc 44.00', 'bbox APf 45.00']
+    assert 'box APr (%)' in report_html(record, []) and measure(record) == 'box AP'
+
+
+def test_the_best_epoch_is_shown_by_the_metric_that_chose_it(make_record):
+    chosen = dict(best__selected_by='accuracy/mean_class', best__metrics={'accuracy/top1': 62.5, 'accuracy/mean_class': 63.25})
+    row = cells(render_table({CONFIG: [make_record(**chosen)]}))
+    assert row['best accuracy/mean_class, chosen on the test set'] == '63.25'
+    assert len(rows_by_recipe([make_record(), make_record(**chosen)])) == 2  # no table holds both

@@ -1,5 +1,7 @@
 """Samplers on images with several labels."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -45,10 +47,31 @@ def test_every_image_once():
         assert sorted(build(name, dataset).epoch_indices(0).tolist()) == list(range(200))
 
 
-@pytest.mark.parametrize('name', ['ClassAwareSampler', 'ClassBalancedSampler', 'PowerSampler', 'ReversedSampler'])
+@pytest.mark.parametrize(
+    'name', ['ClassBalancedRepeatSampler', 'ClassBalancedSampler', 'PowerSampler', 'ReversedSampler'],
+)  # fmt: skip
 def test_samplers_of_one_label_say_so(name):
     with pytest.raises(UserError, match=f'{name} draws by the one label of an image, and Several has several'):
         build(name, Several())
+
+
+def test_class_aware_sampling_visits_each_class_once_a_cycle_and_its_images_in_turn():
+    dataset = Several()
+    sampler = build('ClassAwareSampler', dataset, samples_per_class=2, num_samples=300)
+    order = sampler.epoch_indices(3).tolist()
+    assert order != sampler.epoch_indices(4).tolist()
+    for cycle in range(0, 300, 10):
+        visits = [order[start : start + 2] for start in range(cycle, cycle + 10, 2)]
+        # which class a visit was to is not told: one assignment of classes to visits must fit
+        fits = [
+            classes
+            for classes in itertools.permutations(range(5))
+            if all(dataset.labels[image, c] for c, visit in zip(classes, visits, strict=True) for image in visit)
+        ]
+        assert fits
+    rare = np.flatnonzero(dataset.labels[:, 4])
+    assert np.isin(order, rare).sum() >= 60 and len(rare) < 10  # twice in each of 30 cycles
+    assert set(rare) <= set(order)
 
 
 def test_counts_that_do_not_fit_are_refused():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmlt.detection import CocoDataset, DigitCanvases, LVISDataset
+from mmlt.detection import CocoDataset, DigitCanvases, LVISDataset, SignCanvases
 from mmlt.detection.annotations import decode, file_of, run_lengths
 from mmlt.engine.loops import build_loader
 from mmlt.errors import UserError
@@ -120,6 +120,22 @@ def test_the_example_is_a_long_tail_and_its_test_set_is_balanced(canvases):
     assert len(test) == 270 and test.class_counts == [40] * 20
     assert DigitCanvases('train').fingerprint() == canvases.fingerprint()
     assert DigitCanvases('train', seed=1).fingerprint()['content_sha256'] != canvases.content_sha256()
+
+
+def test_signs_are_pasted_on_canvases_of_their_own(tmp_path):
+    random = np.random.default_rng(0)
+    for split, images in (('train', 86), ('test', 43)):
+        pixels = random.integers(100, 256, (images, 32, 32, 3), dtype=np.uint8)
+        np.savez(tmp_path / f'{split}.npz', images=pixels, labels=np.arange(images) % 43)
+    data = SignCanvases(str(tmp_path))
+    assert len(data) == 560 and max(data.class_counts) == 150 and min(data.class_counts) == 3
+    groups = shot_groups(data.class_counts, 'lvis')
+    assert [len(groups[name]) for name in ('many', 'medium', 'few')] == [5, 24, 14]
+    image, target = data[0]
+    assert image.shape == (3, 96, 96) and target['masks'].shape[1:] == (96, 96)
+    assert SignCanvases(str(tmp_path), 'test').class_counts == [20] * 43
+    with pytest.raises(UserError, match='there are no traffic signs'):
+        SignCanvases(str(tmp_path / 'elsewhere'))
 
 
 @pytest.mark.parametrize(

@@ -264,6 +264,8 @@ def test_wrong_settings_are_named(build_detector, batch):
         build_detector(settings=dict(box_score_tresh=0.1))
     with pytest.raises(UserError, match='anchor_sizes has 2 entries, but SmallConvNet has 1 feature maps'):
         build_detector(anchor_sizes=[[8], [16]])
+    with pytest.raises(UserError, match='num_classes must be a whole number of at least 1, got 0'):
+        build_detector(num_classes=0)
     with pytest.raises(UserError, match="one of all, box_classifier, not 'head'"):
         build_detector(trained='head')
     with pytest.raises(UserError, match='set model.num_classes=3'):

@@ -31,6 +31,15 @@ def test_a_bare_torch_load_opens_it(tmp_path):
     assert loaded['meta']['class_counts'] == [3, 2]
 
 
+@pytest.mark.parametrize('sums', [{}, {'teacher': 'ab'}, {'teacher': ['ab', 'cd'], 'init': 'ef'}])
+def test_it_names_one_prerequisite_of_a_role_or_several(tmp_path, sums):
+    whole = content()
+    whole['meta']['teachers'] = sums
+    path = save_checkpoint(tmp_path / 'epoch_1.pth', whole)
+    assert load_checkpoint(path)['meta']['teachers'] == sums
+    assert latest_checkpoint(tmp_path)[0] == path
+
+
 def test_numpy_numbers_and_tuples_become_plain():
     made = plain({'a': np.float64(0.5), 'b': (1, np.int64(2)), 'c': np.arange(2), 3: None})
     assert made == {'a': 0.5, 'b': [1, 2], 'c': [0, 1], 3: None}

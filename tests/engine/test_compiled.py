@@ -104,7 +104,7 @@ def test_every_epoch_runs_in_the_same_graphs(tmp_path, method, backend):
     graphs = 2 if method in ('cmo', 'ride') else 1  # with mixing and without, with class temperatures and without
     assert backend.graphs == graphs and runner.compiled.works, counters['graph_break']
     eager = losses_of(runner_of(tmp_path / 'e', method, **overrides))
-    assert len(eager) == 12 and compiled == pytest.approx(eager, rel=1e-5)
+    assert len(eager) == 3 * len(runner.train_loop.dataloader) >= 9 and compiled == pytest.approx(eager, rel=1e-5)
 
 
 def test_a_loss_that_reads_numbers_splits_the_graph_in_the_same_places(tmp_path, backend):

@@ -13,12 +13,11 @@ from mmlt.models.losses import modules
 from mmlt.registry import DATASETS, MODELS
 
 pytestmark = pytest.mark.slow
-NOT_FOR_ONE_LABEL = {'BalancedSigmoidLoss'}  # its target is multi-hot
 OPTIONS = {'SeesawLoss': dict(num_classes=10), 'SEQLLoss': dict(threshold=0.1)}
 LOSSES = sorted(
     name
     for name, kind in inspect.getmembers(modules, inspect.isclass)
-    if kind.__module__ == modules.__name__ and name not in NOT_FOR_ONE_LABEL and MODELS.get(name) is kind
+    if kind.__module__ == modules.__name__ and MODELS.get(name) is kind
 )
 SAMPLERS = {
     'ShuffleSampler': {},

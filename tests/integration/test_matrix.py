@@ -9,6 +9,7 @@ import torch
 from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 from mmlt.models.classifiers import LongTailedClassifier
+from mmlt.models.terms import Term
 from mmlt.registry import MODELS
 
 pytestmark = pytest.mark.slow
@@ -54,7 +55,10 @@ def step(stage: Stage) -> tuple[LongTailedClassifier, dict[str, torch.Tensor]]:
     model, counts = MODELS.build(stage.cfg.model), stage.loader.dataset.metainfo['class_counts']
     model.set_class_counts(counts)
     for role, needs in stage.prerequisites.items():
-        model.attach(role, [finished(need.source, counts) for need in needs])
+        models = [finished(need.source, counts) for need in needs]
+        # A teacher of some classes, as if it were the first ones.
+        subsets = [None if one.num_classes == len(counts) else list(range(one.num_classes)) for one in models]
+        model.attach(role, models, subsets)
     model.set_epoch(EPOCH)
     model.train()
     batch = model.data_preprocessor(next(iter(stage.loader)), True)
@@ -78,7 +82,7 @@ def step(stage: Stage) -> tuple[LongTailedClassifier, dict[str, torch.Tensor]]:
 def finished(stage: Stage, counts: list[int]) -> LongTailedClassifier:
     """A prerequisite with random weights."""
     model = MODELS.build(stage.cfg.model)
-    model.set_class_counts(counts)
+    model.set_class_counts(counts[: model.num_classes])
     return model
 
 
@@ -91,6 +95,12 @@ def test_every_method_has_a_row():
     assert set(ADDED) == set(COLUMNS)
 
 
+def test_the_terms_that_take_no_mixed_images_are_named():
+    sentence = re.search(r'^No mixed images take the terms (.*?), which', PAGE, re.MULTILINE | re.DOTALL)[1]
+    kinds = [kind for kind in MODELS.module_dict.values() if issubclass(kind, Term) and kind.__module__.startswith('mmlt.')]
+    assert set(re.findall(r'`(\w+)`', sentence)) == {kind.__name__ for kind in kinds if isinstance(kind.unmixable, str)}
+
+
 @pytest.mark.parametrize('method', METHODS)
 def test_a_method_by_itself(method, stage_of):
     _, losses = step(stage_of(method))
@@ -98,7 +108,7 @@ def test_a_method_by_itself(method, stage_of):
     assert all(value.dim() == 0 and value.isfinite() and value.requires_grad for value in losses.values()), losses
 
 
-@pytest.mark.parametrize(('method', 'column'), CELLS, ids=' + '.join)
+@pytest.mark.parametrize(('method', 'column'), CELLS, ids=[' + '.join(cell) for cell in CELLS])
 def test_a_cell(method, column, stage_of):
     cell = CELLS[method, column]
     if refused := re.fullmatch(r'no \((\w)\)', cell):

@@ -125,7 +125,7 @@ def test_a_grid_of_several_recipes_has_a_table_for_each_and_names_what_failed(ru
     assert len(tables) == 2 and '1 epochs' in tables[0] and '2 epochs' in tables[1]
     assert out.count('started short') == 1
     message = err.strip().splitlines()[-1]
-    assert '1 of 3 runs failed' in message and 'broken, seed 0 (' in message and 'console.log' in message
+    assert '1 of 3 runs failed' in message and 'broken, seed 0' in message and 'console.log' in message
     record = run.results('long@*/seed0')
     assert record['overrides'] == {'train_cfg.val_interval': '1', 'default_hooks.logger.interval': '7'}
 

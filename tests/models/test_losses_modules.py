@@ -8,7 +8,7 @@ from mmlt.draw import Draw
 from mmlt.engine.loader import PARTNER_KEY
 from mmlt.errors import UserError
 from mmlt.models import losses as L
-from mmlt.models.losses.modules import BalancedSigmoidLoss, SeesawLoss
+from mmlt.models.losses.modules import SeesawLoss
 from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.priors import effective_number_weights
 from mmlt.registry import MODELS
@@ -108,12 +108,13 @@ def test_a_classifier_keys_the_draws_of_its_loss(mixing):
 
 
 def test_balanced_sigmoid_divides_the_counts_by_the_images(batch):
-    loss = MODELS.build(dict(type='BalancedSigmoidLoss', num_images=50))
-    assert isinstance(loss, BalancedSigmoidLoss)
+    loss = MODELS.build(dict(type='BalancedSigmoidLoss'))
     target = (torch.rand(6, 4, generator=torch.Generator().manual_seed(2)) < 0.3).long()
     weights = torch.tensor([1.0, 2.0, 0.5, 1.0])
     expected = L.balanced_sigmoid_loss(batch[0], target, COUNTS / 50, None, weights)
-    torch.testing.assert_close(loss(batch[0], target, COUNTS, weights), expected)
+    torch.testing.assert_close(loss(batch[0], target, COUNTS, weights, num_images=50), expected)
+    with pytest.raises(ValueError, match='BalancedSigmoidLoss needs num_images'):
+        loss(batch[0], target, COUNTS, weights)
     with pytest.raises(ValueError, match='BalancedSigmoidLoss takes no sample_weights'):
         loss(batch[0], target, COUNTS, weights, torch.ones(6))
 

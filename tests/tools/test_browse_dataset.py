@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmlt.apis.browse import browse
 from mmlt.config.load import load_config
+from mmlt.detection.drawing import colour_of
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS, MODELS
 
@@ -81,3 +82,16 @@ def test_command_line_writes_a_png_of_the_right_size(tmp_path):
         # three tiles of 64 with their gaps beside the names, two rows of them below the title
         assert picture.size == (sheet.left + 3 * 66 + 12, 34 + 2 * 66 + 12)
         assert np.array_equal(np.asarray(picture), np.asarray(sheet.draw()))
+
+
+def test_images_with_objects_are_shown_with_their_boxes():
+    config = 'configs/detection/mask_rcnn_small_digits.py'
+    sheet, batch = browse(config, rows=3, columns=2, mode='test')
+    assert len(sheet.tiles) == len(batch.images) == 6 and [len(one['labels']) >= 2 for one in batch.targets] == [True] * 6
+    for row, name in enumerate(sheet.names):
+        label = ('warm', 'cold').index(name.split()[0]) * 10 + int(name.split()[1])
+        for place in (2 * row, 2 * row + 1):
+            target, tile = batch.targets[place], sheet.tiles[place]
+            assert label in target['labels']
+            for box, one in zip((target['boxes'] * 2.5).int().tolist(), target['labels'].tolist(), strict=True):
+                assert tile[:, box[1], box[0]].tolist() == list(colour_of(one)), 'a corner has the colour of the class'

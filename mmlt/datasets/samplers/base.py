@@ -83,7 +83,7 @@ class Sampler(torch.utils.data.Sampler):
         if self.labels.ndim == 2 and not self.several:
             raise UserError(
                 f'{type(self).__name__} draws by the one label of an image, and {type(dataset).__name__} has several: use '
-                'ShuffleSampler or RepeatFactorSampler.'
+                'ClassAwareSampler, RepeatFactorSampler or ShuffleSampler.'
             )
         if num_samples is not None:
             number(self, 'num_samples', num_samples, least=1, whole=True)
@@ -131,12 +131,13 @@ class ClassTable:
     """Images of each class in one array, so that a draw from a class is one look-up.
 
     Args:
-        labels: (N,) int64.
-        class_counts: (C,) int64, `bincount` of the labels.
+        labels: (N,) int64, or bool (N, C) of images with several, which then stand with each of their classes.
+        class_counts: (C,) int64, images of each class.
     """
 
     def __init__(self, labels: np.ndarray, class_counts: np.ndarray) -> None:
-        self.images = np.argsort(labels, kind='stable')  # (N,), class by class
+        # (sum of the counts,), class by class
+        self.images = np.argsort(labels, kind='stable') if labels.ndim == 1 else np.nonzero(labels.T)[1]
         self.counts = class_counts
         self.starts = np.cumsum(class_counts) - class_counts
         self.classes = np.flatnonzero(class_counts)  # those with an image

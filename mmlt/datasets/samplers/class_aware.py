@@ -16,6 +16,7 @@ class ClassAwareSampler(Sampler):
 
     Every cycle visits each class that has an image once, in a new random order. Within a class the images come in
     random order without replacement; when all have been taken they are shuffled again. Cycles start afresh every epoch.
+    An image with several labels is one of each of its classes.
 
     Args:
         dataset: see `Sampler`.
@@ -30,6 +31,8 @@ class ClassAwareSampler(Sampler):
 
     Source: Shen et al., Relay Backpropagation, ECCV 2016, as used by Kang et al. (decoupling), ICLR 2020.
     """
+
+    several = True
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from mmlt.models.classifiers.balpoe import BalPoEClassifier
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.models.classifiers.bcl import BCLClassifier
 from mmlt.models.classifiers.bkd import BKDClassifier
+from mmlt.models.classifiers.breadcrumb import BreadcrumbClassifier
 from mmlt.models.classifiers.cbd import CBDClassifier
 from mmlt.models.classifiers.distillation import DistillationClassifier
 from mmlt.models.classifiers.dive import DiVEClassifier
@@ -16,6 +17,7 @@ from mmlt.models.classifiers.multi_expert import MultiExpertClassifier
 from mmlt.models.classifiers.ncl import NCLClassifier
 from mmlt.models.classifiers.paco import GPaCoClassifier, PaCoClassifier
 from mmlt.models.classifiers.ride import RIDEClassifier, RIDEDistillationClassifier
+from mmlt.models.classifiers.rskd import RSKDClassifier
 from mmlt.models.classifiers.sade import SADEClassifier
 from mmlt.models.classifiers.ssd import SSDClassifier, SSDScalingClassifier
 
@@ -23,6 +25,7 @@ __all__ = [
     'BCLClassifier',
     'BKDClassifier',
     'BalPoEClassifier',
+    'BreadcrumbClassifier',
     'CBDClassifier',
     'DiVEClassifier',
     'DistillationClassifier',
@@ -38,6 +41,7 @@ __all__ = [
     'PaCoClassifier',
     'RIDEClassifier',
     'RIDEDistillationClassifier',
+    'RSKDClassifier',
     'SADEClassifier',
     'SSDClassifier',
     'SSDScalingClassifier',

@@ -14,6 +14,7 @@ from mmlt.models.backbones.multi_expert import MultiExpertBackbone
 from mmlt.models.backbones.pooling import feature_channels, pool_features
 from mmlt.models.heads import ExpertHeads
 from mmlt.models.losses.reweighting import ClassReweighting
+from mmlt.models.mixing import Mixed
 from mmlt.models.step import Outputs, Prior, Step
 from mmlt.models.terms import Classification, Term
 from mmlt.models.weights import load_agreeing, load_weights
@@ -43,6 +44,10 @@ class LongTailedClassifier(BaseModel):
     Attributes:
         class_counts: int64 buffer (K,): images a class in the training set, handed over before the run and kept in every
             checkpoint.
+        num_images: of the training set, handed over before the run where its images have several labels; else None. It is in
+            no checkpoint.
+        thresholds: (K,) logits from which on a class of several is predicted, where they were chosen (`ThresholdHook`); None
+            for 0, a probability of one half. In a checkpoint they stand in `meta`.
         terms: the terms, in the order in which they are computed.
         expert_weights: (E,), the weights of the experts' logits in the prediction, where they were learnt at test time;
             None for equal ones. They are in no checkpoint.
@@ -52,6 +57,8 @@ class LongTailedClassifier(BaseModel):
     """
 
     expert_weights: Tensor | None = None
+    num_images: int | None = None
+    thresholds: Tensor | None = None
     settled: tuple[str, ...] = ()  # arguments that a method gives its base itself, so that no config may
 
     def __init__(
@@ -96,16 +103,16 @@ class LongTailedClassifier(BaseModel):
 
     def build_head(self, head: dict) -> nn.Module:
         """The head of this config, or one for each expert; the backbone and the neck are there already."""
+        kind = MODELS.get(head['type'])
+        if kind.__module__.startswith('mmpretrain.'):
+            raise UserError(
+                f"model.head: mmpretrain's {kind.__name__} computes its own loss: write head=dict(type='LinearHead') "
+                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
+            )
         head = {**self._classes_of_data, **head}
         if 'in_channels' not in head:
             head = {**head, 'in_channels': self.feature_channels}
-        built = ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
-        if type(built).__module__.startswith('mmpretrain.'):
-            raise UserError(
-                f"model.head: mmpretrain's {type(built).__name__} computes its own loss: write head=dict(type='LinearHead') "
-                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
-            )
-        return built
+        return ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
 
     @property
     def num_classes(self) -> int:
@@ -174,6 +181,20 @@ class LongTailedClassifier(BaseModel):
         self.class_counts.copy_(torch.as_tensor(class_counts))
         self.refresh_class_counts()
 
+    def set_thresholds(self, thresholds: Sequence[float] | None) -> None:
+        """Take over the thresholds of a checkpoint, K logits.
+
+        Raises:
+            UserError: another number of them than classes.
+        """
+        if thresholds is not None and len(thresholds) != self.num_classes:
+            raise UserError(f'the checkpoint has {len(thresholds)} thresholds for {self.num_classes} classes: use another one.')
+        self.thresholds = None if thresholds is None else torch.tensor(thresholds, device=self.class_counts.device)
+
+    def set_num_images(self, num_images: int) -> None:
+        """Take over the number of training images, which counts of several labels do not add up to."""
+        self.num_images = num_images
+
     def refresh_class_counts(self) -> None:
         """Hand the buffer's counts on to the terms (after loading a checkpoint too)."""
         if self.reweighting is not None:
@@ -188,6 +209,25 @@ class LongTailedClassifier(BaseModel):
                 part.set_epoch(epoch)
         for term in self.terms:
             term.begin_epoch(epoch)
+
+    def set_epoch_length(self, steps: int, batch_size: int) -> None:
+        """An epoch has `steps` steps of `batch_size` images over all ranks."""
+        for term in self.terms:
+            term.set_epoch_length(steps, batch_size)
+
+    def notices(self) -> list[str]:
+        """What a user should know of the terms before the run."""
+        return [said for said in (term.notice() for term in self.terms) if said]
+
+    def kept_state(self) -> dict[str, dict]:
+        """What a resumed run needs beside parameters and buffers, by the place of the term that needs it."""
+        kept = {str(place): term.kept_state() for place, term in enumerate(self.terms)}
+        return {place: state for place, state in kept.items() if state}
+
+    def load_kept_state(self, kept: dict[str, dict]) -> None:
+        """Go on from `kept_state`."""
+        for place, state in kept.items():
+            self.terms[int(place)].load_kept_state(state)
 
     def end_step(self, updated: bool) -> None:
         """A step is done.
@@ -344,9 +384,13 @@ class LongTailedClassifier(BaseModel):
         return self.ensemble(self.network(images))
 
     def prediction(self, images: Tensor) -> dict[str, Tensor]:
-        """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32, and `expert_logits` (B, E, K)."""
+        """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32, and `expert_logits` (B, E, K)
+        and `thresholds` (K,) where there are some."""
         logits = self.network(images).logits.float()
-        return dict(logits=self.combine(logits), expert_logits=logits) if self.num_experts else dict(logits=logits)
+        cuts = {} if self.thresholds is None else dict(thresholds=self.thresholds)
+        if self.num_experts:
+            return dict(logits=self.combine(logits), expert_logits=logits, **cuts)
+        return dict(logits=logits, **cuts)
 
     def step(self, batch: Batch) -> Step:
         """What the terms learn from: this preprocessed batch, its images mixed where the model mixes.
@@ -364,27 +408,31 @@ class LongTailedClassifier(BaseModel):
         for term in self.terms:
             if kind not in term.labels:
                 raise UserError(f'{type(term).__name__} takes {term.labels[0]} label(s) an image, the data have {kind}.')
+        if self.mixing is not None:  # before any arithmetic: a compiled step is then not compiled for nothing
+            self._check_partners(batch)
         draw = None if batch.keys is None else Draw(self.data_preprocessor.seed, batch.keys)
         mixed = None
         if self.mixing is not None:
             views, mixed = self._mix(batch, views, draw)
-        prior = Prior(self.class_counts)
+        prior = Prior(self.class_counts, num_images=self.num_images)
         if self.reweighting is not None:
-            prior = Prior(self.class_counts, self.reweighting.weights, self.reweighting.active)
+            prior = prior._replace(class_weights=self.reweighting.weights, weighted=self.reweighting.active)
         roles = {role: None for term in self.terms for role in term.roles}
         teachers = {role: self.teacher_outputs(role, views[0]) for role in roles}
         together = any(term.together for term in self.terms)
         return Step(batch, views, self.network, self.ensemble, prior, teachers, mixed, draw, together)
 
-    def _mix(self, batch: Batch, views: list[Tensor], draw: Draw | None) -> tuple[list[Tensor], 'Mixed']:  # noqa: F821
-        """All views of an image are mixed alike, with the same view of its partner."""
-        if batch.partners is None or draw is None:
+    def _check_partners(self, batch: Batch) -> None:
+        if batch.partners is None or batch.keys is None:
             raise UserError(
                 f'{type(self.mixing).__name__} needs a partner for each image: set '
                 "train_dataloader.partner_sampler=dict(type='ShuffleSampler'), or ClassBalancedSampler for rare partners."
             )
         if batch.targets.dim() == 2:
             raise UserError(f'{type(self.mixing).__name__} mixes images of one label each: leave out model.mixing.')
+
+    def _mix(self, batch: Batch, views: list[Tensor], draw: Draw) -> tuple[list[Tensor], Mixed]:
+        """All views of an image are mixed alike, with the same view of its partner."""
         partners = list(batch.partners.images) if batch.images.dim() == 5 else [batch.partners.images]
         mixed = [
             self.mixing(own, batch.targets, other, batch.partners.targets, draw.at(MIXING_POSITION), self.class_counts)

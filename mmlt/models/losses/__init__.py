@@ -1,4 +1,5 @@
-"""The mathematics of the losses: pure functions on tensors (registered classes: `modules` and `reweighting`)."""
+"""The mathematics of the losses: pure functions on tensors (registered classes: `modules`,
+`multi_label_modules` and `reweighting`)."""
 
 from mmlt.models.losses.balanced_contrastive import balanced_contrastive_loss
 from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
@@ -23,12 +24,21 @@ from mmlt.models.losses.feature_distillation import (
 )
 from mmlt.models.losses.label_aware_smoothing import label_aware_smoothing_loss, smoothing_factors
 from mmlt.models.losses.ldam import ldam_loss, ldam_margins
+from mmlt.models.losses.multi_label import (
+    asymmetric_loss,
+    binary_cross_entropy_loss,
+    binary_distillation_loss,
+    binary_focal_loss,
+    distribution_balanced_loss,
+)
 from mmlt.models.losses.parametric_contrastive import parametric_contrastive_loss
 from mmlt.models.losses.prior_adjusted import balanced_softmax_loss, cdt_loss, logit_adjusted_loss, vs_loss
+from mmlt.models.losses.subset_distillation import subset_distillation_loss
 from mmlt.models.losses.supervised_contrastive import supervised_contrastive_loss
 
 __all__ = [
     'Loss',
+    'asymmetric_loss',
     'balanced_contrastive_loss',
     'balanced_distillation_loss',
     'balanced_sigmoid_box_loss',
@@ -36,10 +46,14 @@ __all__ = [
     'balanced_softmax_box_loss',
     'balanced_softmax_loss',
     'balpoe_loss',
+    'binary_cross_entropy_loss',
+    'binary_distillation_loss',
+    'binary_focal_loss',
     'cdt_loss',
     'cosine_feature_loss',
     'cross_entropy_loss',
     'distillation_loss',
+    'distribution_balanced_loss',
     'diversity_loss',
     'diversity_temperatures',
     'equalization_box_loss',
@@ -58,6 +72,7 @@ __all__ = [
     'similarity_preserving_loss',
     'smoothing_factors',
     'softmax_box_loss',
+    'subset_distillation_loss',
     'supervised_contrastive_loss',
     'virtual_example_loss',
     'vs_loss',

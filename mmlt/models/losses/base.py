@@ -20,7 +20,7 @@ class Loss(nn.Module):
         divides_by_weights: whether its mean with class weights is torch's weighted one, `sum(w_y * loss) / sum(w_y)`.
         draws: whether it takes `draw`. A loss with random numbers uses no generator of its own, so that a resumed run and
             one with other ranks draw alike.
-        multi_label: whether its target is float (B, K), several labels an image.
+        multi_label: whether its target is float (B, K), several labels an image; it then takes `num_images`.
     """
 
     weighs_samples = True
@@ -36,6 +36,7 @@ class Loss(nn.Module):
         class_weights: Tensor | None = None,
         sample_weights: Tensor | None = None,
         draw: Draw | None = None,
+        num_images: int | None = None,
     ) -> Tensor:
         """Scalar loss of a batch, float32 or wider.
 
@@ -46,6 +47,7 @@ class Loss(nn.Module):
             class_weights: (K,), or None.
             sample_weights: (B,), how many times each sample counts in the mean; None for once each.
             draw: random numbers of the B rows; None for none.
+            num_images: training images, for a loss of several labels.
 
         Raises:
             ValueError: `sample_weights` for a loss that takes none.
@@ -55,11 +57,14 @@ class Loss(nn.Module):
         extra = dict(sample_weights=sample_weights) if self.weighs_samples else {}
         if self.draws:
             extra['draw'] = draw
+        if self.multi_label:
+            extra['num_images'] = num_images
         return self.compute(logits, target, class_counts, class_weights=class_weights, **extra)
 
     @abstractmethod
     def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **settings: Tensor | Draw | None) -> Tensor:
-        """The loss; `settings` are `class_weights`, `sample_weights` where it weighs samples, `draw` where it draws."""
+        """The loss; `settings` are `class_weights`, `sample_weights` where it weighs samples, `draw` where it draws,
+        `num_images` where images have several labels."""
 
 
 class PlainLoss(Loss):

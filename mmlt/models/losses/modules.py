@@ -5,11 +5,9 @@ from torch import Tensor
 
 from mmlt.arguments import number
 from mmlt.draw import Draw
-from mmlt.models.losses.balanced_sigmoid import balanced_sigmoid_loss
 from mmlt.models.losses.base import Loss, MMPretrainLoss
 from mmlt.models.losses.cross_entropy import cross_entropy_loss, focal_loss
 from mmlt.models.losses.equalization import seql_loss
-from mmlt.models.losses.inputs import class_vector, widen
 from mmlt.models.losses.label_aware_smoothing import label_aware_smoothing_loss
 from mmlt.models.losses.ldam import ldam_loss
 from mmlt.models.losses.prior_adjusted import balanced_softmax_loss, cdt_loss, logit_adjusted_loss, vs_loss
@@ -175,29 +173,6 @@ class SEQLLoss(Loss):
                 f'{"none" if uniform is None else len(uniform)}: call it through a classifier, or give draw=Draw(seed, keys).'
             )
         return seql_loss(logits, target, class_counts, uniform, self.gamma, self.threshold, **weights)
-
-
-@MODELS.register_module()
-class BalancedSigmoidLoss(Loss):
-    """See `mmlt.models.losses.balanced_sigmoid_loss`; the target is multi-hot (B, C).
-
-    Args:
-        num_images: number of training images, by which the class counts are divided.
-    """
-
-    weighs_samples = False
-    multi_label = True
-
-    def __init__(self, num_images: int) -> None:
-        super().__init__()
-        self.num_images = number(self, 'num_images', num_images, least=1)
-
-    def compute(
-        self, logits: Tensor, target: Tensor, class_counts: Tensor, class_weights: Tensor | None = None
-    ) -> Tensor:
-        """See `Loss.compute`."""
-        frequency = class_vector(class_counts, widen(logits)) / self.num_images
-        return balanced_sigmoid_loss(logits, target, frequency, None, class_weights)
 
 
 @MODELS.register_module()

@@ -2,6 +2,7 @@
 
 from mmlt.models.step import Outputs, Prior, Step, step_of
 from mmlt.models.terms.base import Term
+from mmlt.models.terms.breadcrumbs import BreadcrumbTrails
 from mmlt.models.terms.classification import Classification, ExpertPriors, ExpertTaus
 from mmlt.models.terms.contrast import BalancedContrast, GPaCoTerm, MomentumContrast, PaCoTerm
 from mmlt.models.terms.distillation import BalancedDistillHead, DistillTerm, LogitDistillHead
@@ -9,10 +10,13 @@ from mmlt.models.terms.experts import Collaboration, Diversity, ExpertFeatureDis
 from mmlt.models.terms.feature_distillation import FeatureDistillHead, JoinedFeatureDistillHead, RelationDistillHead
 from mmlt.models.terms.prior_distillation import GroupDistillHead, VirtualExampleDistillHead
 from mmlt.models.terms.self_supervision import HardHead, OtherLabelContrast
+from mmlt.models.terms.subset_distillation import BinaryDistillHead, SubsetDistillHead
 
 __all__ = [
     'BalancedContrast',
     'BalancedDistillHead',
+    'BinaryDistillHead',
+    'BreadcrumbTrails',
     'Classification',
     'Collaboration',
     'DistillTerm',
@@ -34,6 +38,7 @@ __all__ = [
     'Prior',
     'RelationDistillHead',
     'Step',
+    'SubsetDistillHead',
     'Term',
     'VirtualExampleDistillHead',
     'step_of',

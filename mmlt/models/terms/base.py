@@ -45,6 +45,19 @@ class Term(nn.Module):
     def set_class_counts(self, class_counts: Tensor) -> None:
         """Take the training images of each class, int64 (K,)."""
 
+    def set_epoch_length(self, steps: int, batch_size: int) -> None:
+        """An epoch has `steps` steps of `batch_size` images over all ranks; called before the run, after the class counts."""
+
+    def notice(self) -> str | None:
+        """What a user should know of this term before the run; None for nothing."""
+
+    def kept_state(self) -> dict:
+        """What a resumed run needs beside parameters and buffers: plain data and tensors, the same on all ranks."""
+        return {}
+
+    def load_kept_state(self, state: dict) -> None:
+        """Go on from `kept_state`."""
+
     def begin_epoch(self, epoch: int) -> None:
         """An epoch, counted from 0, begins, perhaps in its midst after a resume."""
 

@@ -2,50 +2,34 @@
 
 from torch import Tensor, nn
 
-from mmlt.arguments import number
 from mmlt.models.losses.contrastive import info_nce_loss
 from mmlt.models.momentum import FeatureQueue, MomentumEncoder
 from mmlt.models.projection import PooledFeatures, Projector
 from mmlt.models.step import Step
-from mmlt.models.terms.base import Term
 from mmlt.models.terms.classification import Classification
+from mmlt.models.terms.contrast import MomentumContrast
 from mmlt.registry import MODELS
 
 
 @MODELS.register_module()
-class OtherLabelContrast(Term):
+class OtherLabelContrast(MomentumContrast):
     """Momentum contrast in which images of the anchor's own label are no negatives.
 
     The first view is the query. A momentum encoder makes keys of the second, which then enter a queue; of the queue an
     anchor is told from the entries with another label alone. All of it is gone at test time.
 
     Args:
-        weight: factor on the loss.
         dim: size D of a projection, by an MLP with one hidden layer as wide as the feature.
-        queue_size: keys kept, at least the batch of all ranks; in the paper an epoch of whole batches, `(N // B) * B`.
-        temperature: tau of InfoNCE, more than 0.
-        momentum: of the momentum encoder (backbone, neck and projector).
+        **others: as `MomentumContrast`; in the paper the queue holds an epoch of whole batches, `(N // B) * B`.
 
     Source: Li et al., Self Supervision to Distillation for Long-Tailed Visual Recognition, ICCV 2021, and its code.
     """
 
-    views = 2
+    former_names = {}
     unmixable = 'a mixed image has no one label that tells which entries of the queue are of another'
 
-    def __init__(
-        self,
-        weight: float = 1.0,
-        dim: int = 128,
-        queue_size: int = 1024,
-        temperature: float = 0.2,
-        momentum: float = 0.999,
-    ) -> None:
-        super().__init__()
-        self.weight = number(self, 'weight', weight, least=0)
-        self.dim = number(self, 'dim', dim, least=1, whole=True)
-        self.queue_size = queue_size
-        self.temperature = number(self, 'temperature', temperature, above=0)
-        self.momentum = momentum
+    def __init__(self, dim: int = 128, **others) -> None:  # noqa: ANN003
+        super().__init__(dim=dim, **others)
 
     def bind(self, model: nn.Module) -> None:
         """Build projector, momentum encoder and queue."""
@@ -54,15 +38,6 @@ class OtherLabelContrast(Term):
         parts = [model.backbone, model.neck, PooledFeatures(), self.projector]
         self.encoder = MomentumEncoder([part for part in parts if part is not None], self.momentum)
         self.queue = FeatureQueue(self.queue_size, (self.dim,))
-
-    def init_weights(self) -> None:
-        """The momentum encoder begins as a copy."""
-        self.encoder.copy_query()
-
-    def end_step(self, updated: bool) -> None:
-        """The queue takes the batch in; the momentum encoder follows, so that it is up to date at its next batch."""
-        self.queue.end_step()
-        self.encoder.end_step(updated)
 
     def forward(self, step: Step) -> dict[str, Tensor]:
         """`loss_contrast`."""

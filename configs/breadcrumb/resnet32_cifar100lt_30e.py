@@ -1,0 +1,10 @@
+"""Breadcrumb, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs."""
+
+_base_ = ['../ce/resnet32_cifar100lt_30e.py']
+
+train_dataloader = dict(partner_sampler=dict(type='ClassAwareSampler'))  # four of a class in a row
+model = dict(
+    type='BreadcrumbClassifier',
+    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=2e-4),
+    param_scheduler={{_base_.param_scheduler}},
+)

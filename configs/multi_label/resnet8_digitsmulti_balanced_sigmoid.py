@@ -1,0 +1,5 @@
+"""Balanced sigmoid, ResNet-8, several digits on a canvas; 60 epochs, batch 50."""
+
+_base_ = ['resnet8_digitsmulti.py']
+
+model = dict(loss=dict(type='BalancedSigmoidLoss'))

@@ -1,0 +1,5 @@
+"""Distribution-balanced loss, ResNet-8, several digits on a canvas; 60 epochs, batch 50."""
+
+_base_ = ['resnet8_digitsmulti.py']
+
+model = dict(loss=dict(type='DistributionBalancedLoss'))

@@ -1,0 +1,6 @@
+"""RSKD: few-shot teacher, cross entropy on its 4 classes, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs."""
+
+_base_ = ['../ce/resnet32_cifar10lt.py']
+
+train_dataloader = dict(classes=dict(group='few', convention='prior-lt'))
+num_classes = 4

@@ -1,0 +1,82 @@
+"""Thresholds of images with several labels: chosen for each class on a hold-out, kept in the checkpoint."""
+
+import torch
+from mmengine.hooks import Hook
+from torch import Tensor
+
+from mmlt.batch import Batch
+from mmlt.datasets import LongTailedDataset
+from mmlt.engine.course import course_of
+from mmlt.engine.device import autocast
+from mmlt.engine.loader import BatchLoader, build_loader
+from mmlt.engine.loops import is_due
+from mmlt.errors import UserError
+from mmlt.evaluation.multi_label import best_threshold
+from mmlt.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ThresholdHook(Hook):
+    """Before each evaluation, and so before the checkpoint of that epoch, choose the threshold of each class by its best F1.
+
+    It is chosen on the images that `protocol='cao-holdout'` of the training set sets aside, which are never trained on. A class
+    that none of them shows keeps a probability of one half. The thresholds are logits (K,), the model's `thresholds`; they
+    stand in the checkpoint (`meta.thresholds`), and predictions and `MultiLabelMetric` take them from there.
+
+    Raises:
+        UserError: the training set has one label an image, or sets nothing aside.
+    """
+
+    priority = 'BELOW_NORMAL'  # before the checkpoint
+
+    def before_train(self, runner) -> None:  # noqa: ANN001
+        """Refuse a training set without a hold-out at once."""
+        holdout_of(runner.train_loop.dataloader)
+
+    def after_train_epoch(self, runner) -> None:  # noqa: ANN001
+        """Choose, where the epoch is evaluated."""
+        loop = runner.train_loop
+        if is_due(loop.epoch + 1, loop.max_epochs, loop.val_interval, loop.val_last):
+            course = course_of(runner)
+            course.bare_model.thresholds = choose(course.bare_model, holdout_of(loop.dataloader), course.precision)
+
+
+def holdout_of(loader: BatchLoader) -> LongTailedDataset:
+    """The images that the training set sets aside.
+
+    Raises:
+        UserError: see `ThresholdHook`.
+    """
+    dataset = loader.dataset
+    rule = getattr(dataset, 'rule', None)
+    if rule is None or dataset.labels.ndim != 2 or rule.protocol != 'cao-holdout':
+        raise UserError(
+            'ThresholdHook chooses thresholds for several labels on images that are not trained on: set '
+            "train_dataloader.dataset=dict(type='LongTailedDataset', profile='natural', protocol='cao-holdout', dataset=...)."
+        )
+    return LongTailedDataset(dataset.dataset, rule.profile, seed=rule.seed, protocol=rule.protocol, split='holdout')
+
+
+@torch.inference_mode()
+def choose(model: torch.nn.Module, holdout: LongTailedDataset, precision: str = 'fp32') -> Tensor:
+    """The thresholds, float32 (K,) logits; every rank looks at all images.
+
+    Args:
+        model: the classifier.
+        holdout: the images.
+        precision: `fp32` or `bf16`.
+    """
+    loader = build_loader(dict(batch_size=256, dataset=holdout))
+    loader.rank, loader.world_size = 0, 1
+    training = model.training
+    model.eval()
+    scores, shown = [], []
+    for data in loader:
+        batch: Batch = model.data_preprocessor(data, False)
+        with autocast(precision):
+            scores.append(model(batch.images).float().cpu())
+        shown.append(batch.targets.cpu() > 0)
+    model.train(training)
+    scores, shown = torch.cat(scores).double().numpy(), torch.cat(shown).numpy()
+    found = [best_threshold(scores[:, c], shown[:, c]) for c in range(scores.shape[1])]
+    return torch.tensor([0.0 if cut is None else cut for cut in found], device=model.class_counts.device)
