@@ -128,3 +128,10 @@ def test_a_cell(method, column, stage_of):
         assert [type(one).__name__ for one in model.teachers['teacher']] == ['LongTailedClassifier', 'RIDEClassifier']
     if column == 'class weights':
         assert len(model.reweighting.weights.unique()) > 5
+
+
+def test_ldam_with_a_scaled_head_is_ldam(stage_of):
+    scaled = re.search(r"^`(model = dict\(head=dict\(scale=.*)`$", PAGE, re.MULTILINE)[1]
+    (plain, losses), (other, found) = (step(stage_of('LDAM-DRW', added)) for added in ('', scaled))
+    torch.testing.assert_close(found['loss_cls'], losses['loss_cls'])
+    assert plain.head.scale == 1 and other.head.scale == 30
