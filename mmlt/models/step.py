@@ -9,6 +9,7 @@ from torch import Tensor
 from mmlt.batch import Batch
 from mmlt.draw import Draw
 from mmlt.models.losses.base import Loss
+from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.models.mixing.base import Mixed
 
 # Where losses with random numbers stand among the streams of a draw; the preprocessor's transforms count from 0.
@@ -38,14 +39,19 @@ class Prior(NamedTuple):
     Attributes:
         class_counts: int64 (K,), training images of each class.
         class_weights: float (K,), of the model's `reweighting`; None without one.
-        weighted: whether the epoch is one with weights other than 1.
+        reweighting: where the class weights come from; None without one.
         num_images: of the training set, where images have several labels and the counts do not add up to it; else None.
     """
 
     class_counts: Tensor
     class_weights: Tensor | None = None
-    weighted: bool = False
+    reweighting: ClassReweighting | None = None
     num_images: int | None = None
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the epoch is one with weights other than 1; a compiled step that asks compiles again when that changes."""
+        return self.reweighting is not None and self.reweighting.active
 
 
 class Step:

@@ -191,7 +191,7 @@ CASES = {
     'what a replaced part left': (
         own('undeleted'), ['PowerSampler', 'samples_per_class', 'ClassAwareSampler', '_delete_=True']),
     'sampler misspelt in the file': (own('misspelt_loader'), ['train_dataloader', "'smapler'", "'sampler'"]),
-    'key of a DataLoader': (own('foreign_loader'), ['train_dataloader', 'persistent_workers', 'num_workers']),
+    'key of a DataLoader': (own('foreign_loader'), ['train_dataloader', 'persistent_workers', 'each epoch']),
     'checkpoint misspelt in the file': (own('misspelt_teacher'), ['prerequisites.teacher', 'chekpoint', "'checkpoint'"]),
     'prerequisite of itself': (own('needs_itself'), ['needs_itself.py', 'needs itself']),
     'seed in the file': (own('seeded'), ['seed', '--seed']),

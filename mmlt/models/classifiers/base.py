@@ -416,7 +416,7 @@ class LongTailedClassifier(BaseModel):
             views, mixed = self._mix(batch, views, draw)
         prior = Prior(self.class_counts, num_images=self.num_images)
         if self.reweighting is not None:
-            prior = prior._replace(class_weights=self.reweighting.weights, weighted=self.reweighting.active)
+            prior = prior._replace(class_weights=self.reweighting.weights, reweighting=self.reweighting)
         roles = {role: None for term in self.terms for role in term.roles}
         teachers = {role: self.teacher_outputs(role, views[0]) for role in roles}
         together = any(term.together for term in self.terms)
