@@ -51,13 +51,23 @@ def double_correction(cfg: Mapping) -> str | None:
 
 
 def late_schedules(cfg: Mapping) -> list[str]:
-    """A sentence for each schedule of which nothing happens before training ends.
+    """A sentence for each schedule, of learning rates or class weights, of which nothing happens before training ends.
 
     Args:
-        cfg: `param_scheduler` and `train_cfg`.
+        cfg: `param_scheduler`, `model` and `train_cfg`.
     """
     schedules, epochs = cfg.get('param_scheduler') or [], cfg['train_cfg']['max_epochs']
     found = []
+    model = cfg.get('model') or {}
+    for name, start in (
+        ('model.reweighting.start_epoch', (model.get('reweighting') or {}).get('start_epoch')),
+        ('model.reweight_start_epoch', model.get('reweight_start_epoch')),
+    ):
+        if isinstance(start, int) and start >= epochs:
+            found.append(
+                f'warning: {name} is {start} and training ends after {epochs} epochs: there are no class weights; correct it, '
+                'or train_cfg.max_epochs.'
+            )
     for place, schedule in enumerate([schedules] if isinstance(schedules, Mapping) else schedules):
         if not schedule.get('by_epoch', True):
             continue

@@ -135,3 +135,16 @@ def test_paramwise_settings_that_reach_nothing_are_refused():
         check_paramwise(dict(paramwise_cfg=dict(norm_decay=0.0)), names)
     other = 'LearningRateDecayOptimWrapperConstructor'
     check_paramwise(dict(constructor=other, paramwise_cfg=dict(layer_decay_rate=0.9)), names)
+
+
+@pytest.mark.parametrize(
+    ('model', 'name'),
+    [
+        (dict(reweighting=dict(beta=0.9999, start_epoch=10)), 'model.reweighting.start_epoch'),
+        (dict(reweight_start_epoch=12), 'model.reweight_start_epoch'),
+    ],
+)
+def test_class_weights_that_begin_after_the_last_epoch_are_told(model, name):
+    (told,) = late_schedules(dict(model=model, train_cfg=dict(max_epochs=10)))
+    assert name in told and '10 epochs' in told
+    assert not late_schedules(dict(model=model, train_cfg=dict(max_epochs=13)))
