@@ -52,31 +52,26 @@ class DistillTerm(Term):
                 'teacher_weights.'
             )
         losses = [self.compare(step, student, teacher) for teacher in teachers]
-        if len(losses) == 1:
-            return {self.name: self.weight * losses[0]}
-        mean = sum(w * loss for w, loss in zip(weights, losses, strict=True)) / sum(weights)
-        return {self.name: self.weight * mean}
+        return {self.name: self.weight * self.combine(losses, weights)}
 
     def compare(self, step: Step, student: Outputs, teacher: Outputs) -> Tensor:
         """The loss of a student, features (B, C) and logits (B, K), with one teacher, a scalar."""
         raise NotImplementedError
 
+    def combine(self, losses: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """One scalar of those of the teachers: their weighted mean."""
+        if len(losses) == 1:
+            return losses[0]
+        return sum(w * loss for w, loss in zip(weights, losses, strict=True)) / sum(weights)
 
-def on_classes(values: Tensor, teacher: Outputs) -> Tensor:
-    """The columns of the classes that a teacher knows: (..., K) to (..., K of the teacher)."""
-    return values if teacher.classes is None else values[..., teacher.classes]
 
-
-@MODELS.register_module()
-class LogitDistillHead(DistillTerm):
-    """Knowledge distillation (Hinton et al. 2015): T^2 KL(teacher || student) at temperature T.
+class SoftenedDistillTerm(DistillTerm):
+    """Base: a comparison of softened outputs.
 
     Args:
-        temperature: T > 0 of both softmaxes.
+        temperature: T > 0, which divides the logits of both.
         weight, role, teacher_weights: as `DistillTerm`.
     """
-
-    name = 'loss_kd'
 
     def __init__(
         self,
@@ -88,13 +83,30 @@ class LogitDistillHead(DistillTerm):
         super().__init__(weight, role, teacher_weights)
         self.temperature = number(self, 'temperature', temperature, above=0)
 
+
+def on_classes(values: Tensor, teacher: Outputs) -> Tensor:
+    """The columns of the classes that a teacher knows: (..., K) to (..., K of the teacher)."""
+    return values if teacher.classes is None else values[..., teacher.classes]
+
+
+@MODELS.register_module()
+class LogitDistillHead(SoftenedDistillTerm):
+    """Knowledge distillation (Hinton et al. 2015): T^2 KL(teacher || student) at temperature T.
+
+    Args:
+        temperature: T > 0 of both softmaxes.
+        weight, role, teacher_weights: as `DistillTerm`.
+    """
+
+    name = 'loss_kd'
+
     def compare(self, step: Step, student: Outputs, teacher: Outputs) -> Tensor:
         """See `distillation_loss`."""
         return distillation_loss(on_classes(student.logits, teacher), teacher.logits, self.temperature)
 
 
 @MODELS.register_module()
-class BalancedDistillHead(DistillTerm):
+class BalancedDistillHead(SoftenedDistillTerm):
     """Balanced knowledge distillation (Zhang et al. 2021, arXiv 2104.10510).
 
     The teacher's softened probabilities are weighted by class (effective number) and normalised again to sum 1, sample
@@ -120,8 +132,7 @@ class BalancedDistillHead(DistillTerm):
         role: str = 'teacher',
         teacher_weights: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(weight, role, teacher_weights)
-        self.temperature = number(self, 'temperature', temperature, above=0)
+        super().__init__(temperature, weight, role, teacher_weights)
         self.beta = number(self, 'beta', beta, least=0, most=1)
         self.start_epoch = start_epoch
         self.reweighting = None if num_classes is None else ClassReweighting(num_classes, beta, start_epoch)

@@ -1,7 +1,5 @@
 """Terms that distil logits after taking the teacher's bias to frequent classes out; see `distillation` for the base."""
 
-from collections.abc import Sequence
-
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
@@ -15,32 +13,24 @@ from mmlt.models.losses.group_distillation import (
     within_group_loss,
 )
 from mmlt.models.step import Outputs, Step
-from mmlt.models.terms.distillation import DistillTerm, on_classes
+from mmlt.models.terms.distillation import SoftenedDistillTerm, on_classes
 from mmlt.registry import MODELS
 
 
 @MODELS.register_module()
-class VirtualExampleDistillHead(DistillTerm):
+class VirtualExampleDistillHead(SoftenedDistillTerm):
     """DiVE: the teacher's probabilities are flattened by a power and normalised again; see `virtual_example_loss`.
 
     Args:
         temperature: T > 0 of both softmaxes.
         power: on the teacher's softened probabilities; 1 is ordinary distillation.
-        weight, role, teacher_weights: as `DistillTerm`.
+        others: as `DistillTerm`.
     """
 
     name = 'loss_dive'
 
-    def __init__(
-        self,
-        temperature: float = 3.0,
-        power: float = 0.5,
-        weight: float = 1.0,
-        role: str = 'teacher',
-        teacher_weights: Sequence[float] | None = None,
-    ) -> None:
-        super().__init__(weight, role, teacher_weights)
-        self.temperature = number(self, 'temperature', temperature, above=0)
+    def __init__(self, temperature: float = 3.0, power: float = 0.5, **others) -> None:
+        super().__init__(temperature, **others)
         self.power = number(self, 'power', power, least=0)
 
     def compare(self, step: Step, student: Outputs, teacher: Outputs) -> Tensor:
@@ -50,7 +40,7 @@ class VirtualExampleDistillHead(DistillTerm):
 
 
 @MODELS.register_module()
-class GroupDistillHead(DistillTerm):
+class GroupDistillHead(SoftenedDistillTerm):
     """LTKD: `T^2 (alpha * between groups, re-balanced + beta * within groups, each alike)`, groups by frequency.
 
     The first 33 % of the classes in the order of their counts are the head, the last 33 % the tail, the rest the middle. The
@@ -62,24 +52,15 @@ class GroupDistillHead(DistillTerm):
         temperature: T > 0 of both softmaxes.
         alpha: factor on the part between groups.
         beta: factor on the part within groups.
-        weight, role, teacher_weights: as `DistillTerm`.
+        others: as `DistillTerm`.
 
     Source: Kim, Distilling Balanced Knowledge from a Biased Teacher, CVPR 2026 (arXiv 2506.18496).
     """
 
     name = 'loss_ltkd'
 
-    def __init__(
-        self,
-        temperature: float = 2.0,
-        alpha: float = 1.0,
-        beta: float = 1.0,
-        weight: float = 1.0,
-        role: str = 'teacher',
-        teacher_weights: Sequence[float] | None = None,
-    ) -> None:
-        super().__init__(weight, role, teacher_weights)
-        self.temperature = number(self, 'temperature', temperature, above=0)
+    def __init__(self, temperature: float = 2.0, alpha: float = 1.0, beta: float = 1.0, **others) -> None:
+        super().__init__(temperature, **others)
         self.alpha = number(self, 'alpha', alpha, least=0)
         self.beta = number(self, 'beta', beta, least=0)
 

@@ -5,17 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmlt.arguments import number
-from mmlt.errors import UserError
 from mmlt.models.losses.multi_label import binary_distillation_loss
 from mmlt.models.losses.subset_distillation import subset_distillation_loss
 from mmlt.models.step import Outputs, Step
-from mmlt.models.terms.distillation import DistillTerm, on_classes
+from mmlt.models.terms.distillation import SoftenedDistillTerm, on_classes
 from mmlt.registry import MODELS
 
 
 @MODELS.register_module()
-class SubsetDistillHead(DistillTerm):
+class SubsetDistillHead(SoftenedDistillTerm):
     """Each teacher is asked about the images of its subset alone; what all of them say is added up.
 
     `T^2 * mean_i sum_m w_m [y_i in S_m] KL(p_m || s_m)` with `p_m`, `s_m` teacher and student over the classes S_m: one
@@ -31,31 +29,9 @@ class SubsetDistillHead(DistillTerm):
 
     name = 'loss_rskd'
 
-    def __init__(
-        self,
-        temperature: float = 2.0,
-        weight: float = 1.0,
-        role: str = 'teacher',
-        teacher_weights: Sequence[float] | None = None,
-    ) -> None:
-        super().__init__(weight, role, teacher_weights)
-        self.temperature = number(self, 'temperature', temperature, above=0)
-
-    def forward(self, step: Step) -> dict[str, Tensor]:
-        """`loss_rskd`.
-
-        Raises:
-            UserError: there is not one teacher for each weight.
-        """
-        student, teachers = step.ensemble(), step.teachers[self.roles[0]]
-        weights = self.teacher_weights or [1.0] * len(teachers)
-        if len(weights) != len(teachers):
-            raise UserError(
-                f'{type(self).__name__} has {len(weights)} teacher weights for {len(teachers)} teachers: correct '
-                'teacher_weights.'
-            )
-        losses = [w * self.compare(step, student, teacher) for w, teacher in zip(weights, teachers, strict=True)]
-        return {self.name: self.weight * sum(losses)}
+    def combine(self, losses: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """The weighted sum."""
+        return sum(w * loss for w, loss in zip(weights, losses, strict=True))
 
     def compare(self, step: Step, student: Outputs, teacher: Outputs) -> Tensor:
         """See `subset_distillation_loss`."""
@@ -64,7 +40,7 @@ class SubsetDistillHead(DistillTerm):
 
 
 @MODELS.register_module()
-class BinaryDistillHead(DistillTerm):
+class BinaryDistillHead(SoftenedDistillTerm):
     """Distillation for images with several labels: each class by itself, summed; see `binary_distillation_loss`.
 
     Args:
@@ -73,16 +49,6 @@ class BinaryDistillHead(DistillTerm):
     """
 
     name = 'loss_kd'
-
-    def __init__(
-        self,
-        temperature: float = 2.0,
-        weight: float = 1.0,
-        role: str = 'teacher',
-        teacher_weights: Sequence[float] | None = None,
-    ) -> None:
-        super().__init__(weight, role, teacher_weights)
-        self.temperature = number(self, 'temperature', temperature, above=0)
 
     def compare(self, step: Step, student: Outputs, teacher: Outputs) -> Tensor:
         """The mean over the images."""
