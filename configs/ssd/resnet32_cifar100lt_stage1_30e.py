@@ -1,6 +1,6 @@
 """SSD, stage 1: CE and contrast with images of other labels, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, for a CPU."""
 
-_base_ = ['../ce/resnet32_cifar100lt_30e.py', '../_base_/datasets/simclr_view.py']
+_base_ = ['../ce/resnet32_cifar100lt_30e.py', '../_base_/datasets/query_and_key_views.py']
 
 model = dict(
     terms=[
@@ -13,10 +13,4 @@ model = dict(
         ),
     ],
 )
-query_view = [
-    dict(type='RandomCrop', padding=4),
-    dict(type='RandomFlip'),
-    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0),
-]
-blur = dict(type='GaussianBlur', sigma=(0.1, 2.0), probability=0.5)
-data_preprocessor = dict(train_transforms=query_view, extra_views=[[*_base_.simclr_view, blur]])
+data_preprocessor = dict(train_transforms=_base_.query_view, extra_views=[[*_base_.simclr_view, _base_.blur]])
