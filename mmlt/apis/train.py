@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 
+from mmlt.analysis.evaluation_files import write_evaluation
 from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import (
     BY_LABEL_FILE,
+    RESULTS_FILE,
     evaluation,
     make_record,
     read_results,
@@ -148,6 +150,8 @@ def run_alone(
             write_per_class_csv(stage.folder / 'per_class.csv', rows)
         if rows := runner.val_loop.details.get('by_label'):
             write_by_label_csv(stage.folder / BY_LABEL_FILE, rows)
+        if full := runner.val_loop.evaluation():
+            write_evaluation(stage.folder / RESULTS_FILE, full.record(split_of(stage)), full.arrays())
         write_results(stage.folder, record)  # from here on the run counts as finished
         write_report(stage.folder)
         note_drawn(stage.cfg, stage.folder)
@@ -209,11 +213,15 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
     return runner
 
 
+def split_of(stage: Stage) -> str:
+    """What a run is evaluated on while it trains: `test`, or `holdout`, which was set aside from the training images."""
+    return 'holdout' if getattr(stage.val_loader.dataset, 'split', None) == 'holdout' else 'test'
+
+
 def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:
     """The content of results.json for a finished run."""
     last = runner.history[-1]
     best = runner.selection.best(runner.history)
-    selected_on = 'holdout' if getattr(stage.val_loader.dataset, 'split', None) == 'holdout' else 'test'
     epochs = runner.epoch  # fewer than planned where a hook ended the run
     checkpoint = f'epoch_{epochs}.pth'
     dataset = stage.loader.dataset
@@ -233,7 +241,7 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         finished=True,
         shot_groups=runner.val_loop.details.get('shot_groups', {}),
         last=evaluation(last['epoch'], last['metrics']),
-        best=evaluation(best['epoch'], best['metrics'], selected_on, runner.selection.name(best['metrics'])),
+        best=evaluation(best['epoch'], best['metrics'], split_of(stage), runner.selection.name(best['metrics'])),
         evaluated_epochs=runner.evaluated_epochs,
         prerequisites=prerequisites,
         checkpoint=dict(file=checkpoint, sha256=sha256_of(stage.folder / checkpoint)),

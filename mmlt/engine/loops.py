@@ -19,6 +19,8 @@ from mmlt.engine.mmengine_compat import is_val_loop
 from mmlt.engine.state import statistics_of
 from mmlt.errors import UserError
 from mmlt.evaluation.mmpretrain_metric import as_metric
+from mmlt.evaluation.multi_label_record import MultiLabelEvaluation
+from mmlt.evaluation.record import SingleLabelEvaluation
 from mmlt.registry import LOOPS
 
 
@@ -193,6 +195,10 @@ class EvalLoop(BaseLoop):
     def details(self) -> dict:
         """The shot groups and each class's accuracy at the last evaluation, where a metric tells; see `ShotGroupMetric`."""
         return next((metric.details for metric in self.evaluator.metrics if getattr(metric, 'details', None)), {})
+
+    def evaluation(self) -> SingleLabelEvaluation | MultiLabelEvaluation | None:
+        """Everything there is to say of the last evaluation, where a metric can; see `ShotGroupMetric.evaluation`."""
+        return next((metric.evaluation() for metric in self.evaluator.metrics if hasattr(metric, 'evaluation')), None)
 
     @torch.inference_mode()
     def batches(self, kind: str | None = None) -> Iterator[list[dict]]:

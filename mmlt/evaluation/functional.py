@@ -9,32 +9,56 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmlt.errors import UserError
 from mmlt.priors import shot_groups
+
+TOP = 5  # classes kept of each image
 
 
 class ImageStatistics(NamedTuple):
     """All that the metrics need to know of each image: a few numbers in place of one logit a class.
 
     Attributes:
-        prediction: int64 (N,), the class with the largest logit (the first one of equals).
         target: int64 (N,), the true class.
-        confidence: float (N,), the softmax probability of the prediction.
+        top_classes: int64 (5, N), the classes with the largest logits, the likeliest first (of equals the one of the
+            smaller number); -1 below the last of fewer than five classes.
+        top_probabilities: float (5, N), their softmax probabilities; 0 below the last of fewer than five classes.
         nll: float (N,), the negative log-likelihood of the true class, in nats.
+        squares: float (N,), the sum of the squared probabilities of all classes.
     """
 
-    prediction: Tensor
     target: Tensor
-    confidence: Tensor
+    top_classes: Tensor
+    top_probabilities: Tensor
     nll: Tensor
+    squares: Tensor
+
+    @property
+    def prediction(self) -> Tensor:
+        """int64 (N,), the class with the largest logit (the first one of equals)."""
+        return self.top_classes[0]
+
+    @property
+    def confidence(self) -> Tensor:
+        """Float (N,), the softmax probability of the prediction."""
+        return self.top_probabilities[0]
+
+    def packed(self) -> tuple[Tensor, Tensor]:
+        """Two tensors with a column an image: int64 (6, N), and float (7, N)."""
+        integers = torch.cat([self.target[None], self.top_classes])
+        return integers, torch.cat([self.top_probabilities, self.nll[None], self.squares[None]])
+
+    @classmethod
+    def unpacked(cls, integers: Tensor, floats: Tensor) -> 'ImageStatistics':
+        """What `packed` took apart."""
+        return cls(integers[0], integers[1:], floats[:TOP], floats[TOP], floats[TOP + 1])
 
     def cpu(self) -> 'ImageStatistics':
         """The same numbers in CPU memory, in two transfers (integers, floats)."""
-        prediction, target = torch.stack((self.prediction, self.target)).cpu()
-        confidence, nll = torch.stack((self.confidence, self.nll)).cpu()
-        return ImageStatistics(prediction, target, confidence, nll)
+        return self.unpacked(*(part.cpu() for part in self.packed()))
 
 
 def image_statistics(logits: Tensor, target: Tensor) -> ImageStatistics:
@@ -52,12 +76,32 @@ def image_statistics(logits: Tensor, target: Tensor) -> ImageStatistics:
             f'a metric needs logits (N, K) and target (N,), got {tuple(logits.shape)} and '
             f'{tuple(target.shape)}: hand over one target an image.'
         )
-    target = target.to(device=logits.device, dtype=torch.int64)
-    log_probability = torch.log_softmax(_raised(logits), dim=1)  # (N, K)
-    confidence, prediction = log_probability.max(dim=1)
+    return statistics_of_log_probabilities(torch.log_softmax(_raised(logits), dim=1), target)
+
+
+def statistics_of_log_probabilities(log_probability: Tensor, target: Tensor) -> ImageStatistics:
+    """See `image_statistics`.
+
+    Args:
+        log_probability: (N, K), float32 or float64; logarithms of probabilities.
+        target: (N,), integers in [0, K).
+    """
+    target = target.to(device=log_probability.device, dtype=torch.int64)
+    num_classes = log_probability.shape[1]
+    left, classes, values = log_probability, [], []
+    for place in range(min(TOP, num_classes)):  # max takes the first of equals, which topk and sort do not promise
+        value, top = left.max(dim=1)
+        classes.append(top)
+        values.append(value)
+        if place + 1 < min(TOP, num_classes):
+            left = left.scatter(1, top.unsqueeze(1), -torch.inf)
+    lacking = TOP - len(classes)
+    top_classes = F.pad(torch.stack(classes), (0, 0, 0, lacking), value=-1)
+    top_probabilities = F.pad(torch.stack(values).exp(), (0, 0, 0, lacking))
     # A target outside [0, K) is found later, where the numbers are on the CPU; here it must not stop a GPU.
-    column = target.clamp(0, logits.shape[1] - 1).unsqueeze(1)
-    return ImageStatistics(prediction, target, confidence.exp(), -log_probability.gather(1, column).squeeze(1))
+    column = target.clamp(0, num_classes - 1).unsqueeze(1)
+    nll = -log_probability.gather(1, column).squeeze(1)
+    return ImageStatistics(target, top_classes, top_probabilities, nll, (2 * log_probability).exp().sum(dim=1))
 
 
 def metrics_from_statistics(
@@ -74,7 +118,10 @@ def metrics_from_statistics(
     Raises:
         UserError: there is no image, a target is not a class, or a prediction is not finite.
     """
-    prediction, target, confidence, nll = statistics.cpu()
+    statistics = statistics.cpu()
+    target, prediction, confidence, nll = (
+        statistics.target, statistics.prediction, statistics.confidence, statistics.nll
+    )  # fmt: skip
     if len(target) == 0:
         raise UserError('there is no test image to evaluate: check the test set.')
     if not bool(((target >= 0) & (target < num_classes)).all()):

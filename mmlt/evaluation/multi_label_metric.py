@@ -11,6 +11,7 @@ from torch import Tensor
 from mmlt.errors import UserError
 from mmlt.evaluation.gather import distinct_images, gather_columns
 from mmlt.evaluation.multi_label import area_under_roc, average_precision, f1_score
+from mmlt.evaluation.multi_label_record import MultiLabelEvaluation
 from mmlt.priors import CONVENTIONS, GROUPS, shot_groups
 from mmlt.registry import METRICS
 
@@ -48,6 +49,7 @@ class MultiLabelMetric(BaseMetric):
         self.details: dict[str, Any] = {}
         self._num_classes = 0
         self._thresholds: Tensor | None = None
+        self._evaluation: MultiLabelEvaluation | None = None  # of the last evaluation
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Accumulate the predictions of a batch.
@@ -136,7 +138,21 @@ class MultiLabelMetric(BaseMetric):
                     metrics[name] = 100 * float(np.mean(values))
         if KEYS[0] not in metrics:
             raise UserError('no test image shows any class: check the test set.')
+        names = (self.dataset_meta or {}).get('classes')
+        self._evaluation = MultiLabelEvaluation(
+            logits.T, shown.T, counts, metrics, self.details['by_label'], cuts, self.convention, names
+        )
         return metrics
+
+    def evaluation(self) -> MultiLabelEvaluation:
+        """Everything there is to say of the last `evaluate`, on the rank that asks.
+
+        Raises:
+            RuntimeError: nothing has been evaluated yet.
+        """
+        if self._evaluation is None:
+            raise RuntimeError('nothing has been evaluated yet.')
+        return self._evaluation
 
     def _by_label(self, by_class: dict, counts: list[int], groups: dict, images: np.ndarray, cuts: np.ndarray) -> list[dict]:
         group_of = {int(index): name for name, ids in groups.items() for index in ids}

@@ -5,19 +5,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce, get_rank
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmlt.errors import UserError
+from mmlt.evaluation.calibration import NUM_BINS, ClasswiseSums
 from mmlt.evaluation.functional import (
+    TOP,
     ImageStatistics,
-    image_statistics,
     metrics_from_statistics,
     per_class_accuracy,
+    statistics_of_log_probabilities,
 )
 from mmlt.evaluation.gather import distinct_images, gather_columns
+from mmlt.evaluation.record import SingleLabelEvaluation
 from mmlt.priors import CONVENTIONS, GROUPS, shot_groups
 from mmlt.registry import METRICS
+
+OWN_PLACES = 2**40  # an image's place among those of its rank is below this
 
 
 @METRICS.register_module()
@@ -50,6 +56,10 @@ class ShotGroupMetric(BaseMetric):
         self.convention = convention
         self.details: dict[str, Any] = {}
         self._num_classes = 0
+        self._statistics: ImageStatistics | None = None  # of the last evaluation
+        self._classwise: np.ndarray | None = None
+        self._sums: ClasswiseSums | None = None
+        self._pending: tuple[Tensor, Tensor] | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Accumulate the predictions of a batch.
@@ -59,10 +69,33 @@ class ShotGroupMetric(BaseMetric):
             data_samples: dicts with ``logits`` (B, K), ``target`` (B,) and ``indices`` (B,), the images' places in the
                 test set.
         """
+        if not self.results:
+            self._sums = self._pending = None  # of an evaluation that was broken off
         for sample in data_samples:
-            statistics = image_statistics(sample['logits'], sample['target'])
-            self._num_classes = sample['logits'].shape[1]
+            logits, target = sample['logits'], sample['target']
+            if logits.ndim != 2 or target.shape != logits.shape[:1]:
+                raise UserError(
+                    f'ShotGroupMetric needs logits (B, K) and target (B,), got {tuple(logits.shape)} and '
+                    f'{tuple(target.shape)}: images with several labels are evaluated by MultiLabelMetric.'
+                )
+            log_probability = torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=1)
+            statistics = statistics_of_log_probabilities(log_probability, target)
+            self._num_classes = logits.shape[1]
             self.results.append((statistics, sample['indices'].to(statistics.target.device)))
+            self._add_pending()
+            # A distributed sampler may draw images twice in its last batch: that one waits until it is known which.
+            self._pending = (log_probability, statistics.target)
+
+    def _add_pending(self, which: Tensor | None = None) -> None:
+        """Take the batch that waits into the sums by class: all its images, or some."""
+        if self._pending is None:
+            return
+        log_probability, target = self._pending
+        if self._sums is None:
+            self._sums = ClasswiseSums(log_probability.shape[1], log_probability.device)
+        chosen = slice(None) if which is None else which.to(target.device)
+        self._sums.add(log_probability[chosen].exp(), target[chosen])
+        self._pending = None
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Metrics over the whole test set, the same on every rank.
@@ -85,21 +118,49 @@ class ShotGroupMetric(BaseMetric):
                 f'the model predicts {num_classes} classes, but the training class counts name {known}: '
                 f'set num_classes of the head to {known}.'
             )
-        first = distinct_images(integers[2], size)
-        return self.compute_metrics([*integers[:2, first], *floats[:, first]])
+        first = distinct_images(integers[0], size)
+        self._classwise = self._gather_classwise(integers[1], first, known)
+        return self.compute_metrics([*integers[2:, first], *floats[:, first]])
+
+    def _gather_classwise(self, places: Tensor, first: np.ndarray, num_classes: int) -> np.ndarray | None:
+        """The sums by class over the distinct images of all ranks.
+
+        Args:
+            places: (N',) rank * `OWN_PLACES` + place among the rank's images, of all ranks' images.
+            first: (N,) which of them count.
+            num_classes: K.
+
+        Returns:
+            int64 (3, K * B); None where an image was drawn twice before a rank's last batch, which is then in the sums.
+        """
+        rank = get_rank()
+        kept = places[torch.from_numpy(first)]
+        of_rank = (places // OWN_PLACES == rank).sum()
+        own = kept[kept // OWN_PLACES == rank] % OWN_PLACES
+        waiting = len(self._pending[1]) if self._pending else 0
+        begin = int(of_rank) - waiting  # of the batch that waits
+        complete = torch.tensor([int((own < begin).sum() == begin)])
+        self._add_pending((own[own >= begin] - begin).sort().values)
+        sums, self._sums = self._sums, None
+        total = sums.stacked().cpu() if sums else torch.zeros(3, num_classes * NUM_BINS, dtype=torch.int64)
+        all_reduce(total)
+        all_reduce(complete, 'min')
+        return total.numpy() if int(complete) else None
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
         """Metrics, and `details`, of the distinct images.
 
         Args:
-            results: prediction, target, confidence and nll, each (N,) on the CPU.
+            results: the rows of `ImageStatistics.packed`, each (N,) on the CPU.
         """
-        statistics, class_counts = ImageStatistics(*results), self._class_counts()
+        integers, floats = torch.stack(results[: 1 + TOP]), torch.stack(results[1 + TOP :])
+        statistics, class_counts = ImageStatistics.unpacked(integers, floats), self._class_counts()
         try:
             groups = shot_groups(class_counts, self.convention)
         except ValueError as error:  # a convention made for another number of classes
             raise UserError(str(error)) from error
         metrics = metrics_from_statistics(statistics, len(class_counts), groups)
+        self._statistics = statistics
         self.details = {
             'per_class': self._per_class(statistics, class_counts, groups),
             'shot_groups': {
@@ -108,6 +169,22 @@ class ShotGroupMetric(BaseMetric):
             },
         }
         return metrics
+
+    def evaluation(self, probabilities: bool = True) -> SingleLabelEvaluation:
+        """Everything there is to say of the last `evaluate`, on the rank that asks.
+
+        Args:
+            probabilities: whether the softmax of the outputs gives any.
+
+        Raises:
+            RuntimeError: nothing has been evaluated yet.
+        """
+        if self._statistics is None:
+            raise RuntimeError('nothing has been evaluated yet.')
+        names = (self.dataset_meta or {}).get('classes')
+        return SingleLabelEvaluation(
+            self._statistics, self._class_counts(), self.convention, names, self._classwise, probabilities
+        )
 
     def _class_counts(self) -> list[int]:
         counts = (self.dataset_meta or {}).get('class_counts')
@@ -138,9 +215,12 @@ class ShotGroupMetric(BaseMetric):
 
 
 def _packed(results: list[tuple[ImageStatistics, Tensor]]) -> tuple[Tensor, Tensor]:
-    """One int64 (3, n) of prediction, target and index, and one float64 (2, n) of confidence and nll."""
+    """int64 (8, n) of index, place on all ranks, target and top classes; float64 (7, n), see `ImageStatistics.packed`."""
     if not results:
-        return torch.empty(3, 0, dtype=torch.int64), torch.empty(2, 0, dtype=torch.float64)
-    integers = torch.cat([torch.stack((s.prediction, s.target, indices.long())) for s, indices in results], dim=1)
-    floats = torch.cat([torch.stack((s.confidence, s.nll)) for s, _ in results], dim=1)
+        return torch.empty(3 + TOP, 0, dtype=torch.int64), torch.empty(TOP + 2, 0, dtype=torch.float64)
+    parts = [statistics.packed() for statistics, _ in results]
+    indices = torch.cat([indices.long() for _, indices in results])
+    places = torch.arange(len(indices), device=indices.device) + get_rank() * OWN_PLACES
+    integers = torch.cat([torch.stack([indices, places]), torch.cat([whole for whole, _ in parts], dim=1)])
+    floats = torch.cat([real for _, real in parts], dim=1)
     return integers, floats if floats.device.type == 'mps' else floats.double()

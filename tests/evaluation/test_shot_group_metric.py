@@ -118,7 +118,40 @@ def test_two_processes_agree_with_one(run, tmp_path, shares):
     assert [rank.wait() for rank in ranks] == [0, 0], [rank.read() for rank in ranks]
     expected = classification_metrics(*sample(), CLASS_COUNTS)
     found = [json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in range(2)]
-    assert found[0] == found[1] == pytest.approx(expected, rel=1e-12)
+    assert found[0]['metrics'] == found[1]['metrics'] == pytest.approx(expected, rel=1e-12)
+    alone = make_metric()
+    feed(alone, range(NUM_IMAGES))
+    alone.evaluate(NUM_IMAGES)
+    full = json.loads(json.dumps(alone.evaluation().record(resamples=20)))
+    assert 'calibration/classwise_ece' in full['metrics']
+    assert found[0]['full'] == found[1]['full'] == full  # to the last bit
+
+
+def test_an_image_drawn_twice_before_the_last_batch_leaves_the_error_by_class_unknown():
+    metric = make_metric()
+    feed(metric, [0, 0, 0, *range(NUM_IMAGES)])
+    metric.evaluate(NUM_IMAGES)
+    alone = make_metric()
+    feed(alone, range(NUM_IMAGES))
+    alone.evaluate(NUM_IMAGES)
+    expected = alone.evaluation().metrics()
+    expected.pop('calibration/classwise_ece')
+    assert metric.evaluation().metrics() == expected
+
+
+def test_an_evaluation_broken_off_leaves_nothing_behind():
+    metric = make_metric()
+    feed(metric, range(5))
+    metric.results.clear()  # as a hook's error in the middle leaves it, seen from the next evaluation
+    feed(metric, range(NUM_IMAGES))
+    metric.evaluate(NUM_IMAGES)
+    whole = metric.evaluation().metrics()
+    feed(metric, range(NUM_IMAGES - 1))
+    with pytest.raises(UserError):
+        metric.evaluate(NUM_IMAGES)
+    feed(metric, range(NUM_IMAGES))
+    metric.evaluate(NUM_IMAGES)
+    assert metric.evaluation().metrics() == whole
 
 
 def _as_one_rank(folder, rank, share):
@@ -127,7 +160,9 @@ def _as_one_rank(folder, rank, share):
     metric.dataset_meta = {'class_counts': CLASS_COUNTS}
     if json.loads(share):
         feed(metric, json.loads(share))
-    Path(folder, f'rank{rank}.json').write_text(json.dumps(metric.evaluate(NUM_IMAGES)))
+    found = dict(metrics=metric.evaluate(NUM_IMAGES))
+    found['full'] = metric.evaluation().record(resamples=20)
+    Path(folder, f'rank{rank}.json').write_text(json.dumps(found))
     torch.distributed.destroy_process_group()
 
 
