@@ -11,6 +11,7 @@ from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
 from mmlt.apis.inputs import check_files, say_skipped, skipped
 from mmlt.apis.posthoc import adjust_model
+from mmlt.apis.results import Results
 from mmlt.config.find import config_name, find_config
 from mmlt.config.load import load_config
 from mmlt.engine.agreement import check_classes, class_folders
@@ -31,7 +32,7 @@ def test(
     work_dir: str | Path | None = None,
     adjustment: Adjustment | None = None,
     aggregate_experts: bool = False,
-) -> dict:
+) -> Results:
     """Evaluate `checkpoint` with the model and the test set of `config`.
 
     Args:
@@ -131,7 +132,7 @@ def test(
     if is_main_process() and details.get('per_class'):
         words = ['per_class', *(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
         write_per_class_csv(folder / f'{"_".join(words)}.csv', details['per_class'])
-    return record
+    return Results(record)
 
 
 def _origin(meta: dict) -> dict:

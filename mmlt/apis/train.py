@@ -23,8 +23,10 @@ from mmlt.analysis.results import (
 from mmlt.apis.inputs import check_inputs, say_skipped, skipped
 from mmlt.apis.output import check_record
 from mmlt.apis.pictures import draw_finished, note_drawn
+from mmlt.apis.results import Results
 from mmlt.config.outcome import hash_of
 from mmlt.config.warnings import double_correction, late_schedules
+from mmlt.datasets.views import view_of
 from mmlt.engine.agreement import seen_size
 from mmlt.engine.checkpoint import checkpoints_of
 from mmlt.engine.console import say, set_log_file
@@ -47,7 +49,7 @@ def train(
     precision: str | None = None,
     overrides: dict[str, Any] | None = None,
     launcher: str = 'none',
-) -> dict:
+) -> Results:
     """Train `config`; what it needs and is not there yet is trained first, what is finished is reused.
 
     Args:
@@ -60,14 +62,14 @@ def train(
         launcher: `none`, `pytorch` (torchrun) or `slurm`.
 
     Returns:
-        The content of the run's results.json, and `folder`.
+        The content of the run's results.json, and `folder`; see `Results` for `metrics`, `checkpoint`.
 
     Raises:
         UserError: anything the user can put right.
     """
     start_processes(launcher)
     stage = Stage(config, seed, overrides or {}, precision, work_dir=Path(work_dir) if work_dir else None)
-    return run_stage(stage, resume=resume, launcher=launcher)
+    return Results(run_stage(stage, resume=resume, launcher=launcher))
 
 
 def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed_by: str | None = None) -> dict:
@@ -117,6 +119,7 @@ def run_alone(
     """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
     runner = build_runner(stage, resume, launcher)
     runner.image_size = seen_size(runner.bare_model, stage.loader.dataset)
+    runner.test_view = view_of(stage.val_loader.dataset) if runner.image_size else None
     prerequisites, teachers = {}, {}
     for role, paths in finished.items():
         pairs = list(zip(stage.prerequisites[role], paths, strict=True))

@@ -20,6 +20,7 @@ from mmlt.datasets.decode import check_header, read_rgb
 from mmlt.datasets.fingerprint import describe
 from mmlt.datasets.labels import as_labels, count_labels, label_of, label_texts, size_of
 from mmlt.datasets.naming import check_names, check_utf8, existing_folder
+from mmlt.datasets.views import View
 from mmlt.errors import UserError, brief
 
 __all__ = ['StreamingDataset', 'existing_folder']
@@ -152,10 +153,7 @@ class StreamingDataset(Dataset):
         if self.crop == 'random_resized' and key is not None:
             box = self._random_box(rgb.width, rgb.height, int(key))
         else:
-            scale = min(rgb.width, rgb.height) / self.resize  # source pixels a pixel of the scaled image
-            side = self.image_size * scale
-            left, top = (rgb.width - side) / 2, (rgb.height - side) / 2
-            box = (left, top, left + side, top + side)
+            box = View(self.image_size, self.image_size, self.resize).box(rgb.width, rgb.height)
         # Scaling the piece alone is scaling all and cutting out, up to rounding, for less work.
         view = rgb.resize((self.image_size, self.image_size), Image.Resampling.BILINEAR, box=box)
         return torch.from_numpy(np.array(view)).permute(2, 0, 1).contiguous(), label_of(self.labels, place)

@@ -14,6 +14,7 @@ from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 
+from mmlt.datasets.views import View
 from mmlt.detection import FasterRCNN
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
@@ -52,6 +53,7 @@ class LongTailedRunner(ClearRunner):
         precision: `fp32` or `bf16`.
         compiled: the compiled forward pass; None in eager training.
         image_size: height and width of the images that the network is trained on, where known.
+        test_view: how the images of its test set are cut from pictures, where known.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,6 +63,7 @@ class LongTailedRunner(ClearRunner):
         self.selection = Selection()
         self.identity: dict = {}
         self.image_size: list[int] | None = None
+        self.test_view: View | None = None
         self._signal: int | None = None
         self._signalled = 0.0
         self._process = os.getpid()
@@ -137,6 +140,11 @@ class LongTailedRunner(ClearRunner):
         folders = getattr(self.train_loop.dataloader.dataset, 'class_folders', None)
         return dict(class_folders=folders) if any(folders or ()) else {}
 
+    def _task(self) -> dict[str, str]:
+        """Whether an image has one label or several; a detector's images have none."""
+        labels = getattr(self.train_loop.dataloader.dataset, 'labels', None)
+        return {1: dict(task='single_label'), 2: dict(task='multi_label')}.get(getattr(labels, 'ndim', None), {})
+
     def _thresholds(self) -> dict[str, list[float]]:
         """Those chosen for several labels, see `ThresholdHook`."""
         chosen = getattr(self.bare_model, 'thresholds', None)
@@ -159,9 +167,11 @@ class LongTailedRunner(ClearRunner):
                 seed=self.cfg.get('seed'),
                 classes=list(self.train_loop.dataloader.dataset.metainfo['classes']),
                 class_counts=self.bare_model.class_counts.tolist(),
+                **self._task(),
                 model=plain(self.cfg.model.to_dict()),
                 precision=self.precision,
                 image_size=self.image_size,
+                **({} if self.test_view is None else dict(test_view=self.test_view._asdict())),
                 history=self.history,
                 **self._class_folders(),
                 **self._thresholds(),

@@ -168,7 +168,7 @@ def test_a_run_killed_after_its_last_checkpoint_still_has_all_its_results(option
     options = ['--cfg-options', 'train_cfg.max_epochs=3', *options]
     assert train(hooks, 'whole', *options)[0] == 0
     with monkeypatch.context() as patched:
-        patched.setattr('mmlt.apis.train.write_per_class_csv', lambda *_: sys.exit(9))
+        patched.setattr(sys.modules['mmlt.apis.train'], 'write_per_class_csv', lambda *_: sys.exit(9))
         assert train(hooks, 'killed', *options)[0] == 9
     code, out, err = train(hooks, 'killed', '--resume', *options)
     assert code == 0 and 'resumed after epoch 3' in out, out + err

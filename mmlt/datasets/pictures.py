@@ -1,0 +1,149 @@
+"""Pictures without labels: found below folders and in lists, read one by one."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from mmlt.datasets.class_folders import EXTENSIONS
+from mmlt.datasets.decode import read_rgb
+from mmlt.datasets.views import View
+from mmlt.errors import UserError, brief
+
+LISTS = ('.txt', '.lst', '.list')
+
+
+class Seen(NamedTuple):
+    """A picture as a model sees it, or why it cannot be seen.
+
+    Attributes:
+        name: its path, or `picture 3` for one that is no file.
+        image: uint8 (3, H, W); None for one that cannot be read.
+        problem: in words; None for one that can.
+    """
+
+    name: str
+    image: Tensor | None
+    problem: str | None = None
+
+
+def find_pictures(paths: Iterable[str | Path]) -> list[str]:
+    """The files that paths name: a file itself, the images below a folder sorted by path, the files in a list.
+
+    Hidden files and folders are skipped, a folder that a link leads back to is entered once. A list (`.txt`) has a path a line;
+    a relative one is looked for beside the list, then as it stands; what is not there is kept, and told when it is read.
+
+    Args:
+        paths: files, folders, lists.
+
+    Raises:
+        UserError: a path that is not there, a folder without images, an empty list, nothing at all.
+    """
+    found: list[str] = []
+    for path in map(str, paths):
+        path = os.path.expanduser(path)
+        if os.path.isdir(path):
+            below = list(_below(path))
+            if not below:
+                raise UserError(f'there is no image ({", ".join(EXTENSIONS)}) below the folder {path}: name another one.')
+            found += below
+        elif not os.path.lexists(path):
+            raise UserError(f'there is no file or folder {brief(path, 4096)}: correct the path.')
+        elif path.lower().endswith(LISTS):
+            found += _listed(Path(path))
+        else:
+            found.append(path)
+    if not found:
+        raise UserError('no picture is named: give files, folders or lists.')
+    return found
+
+
+def _below(folder: str) -> Iterator[str]:
+    entered: set[str] = set()
+    for where, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        for name in sorted(files):
+            if not name.startswith('.') and name.lower().endswith(EXTENSIONS):
+                yield os.path.join(where, name)
+
+
+def _listed(file: Path) -> list[str]:
+    try:
+        lines = file.read_text(encoding='utf-8-sig', errors='surrogateescape').splitlines()
+    except OSError as error:
+        raise UserError(f'the list {file} cannot be read ({error.strerror}): make it readable.') from error
+    named = [line.strip() for line in lines if line.strip()]
+    if not named:
+        raise UserError(f'the list {file} names no picture: write a path a line.')
+    beside = [os.path.join(file.parent, name) for name in named]
+    found = [place if os.path.lexists(place) else name for name, place in zip(named, beside, strict=True)]
+    if not any(map(os.path.lexists, found)) and any(' ' in name or '\t' in name for name in named):
+        bare = [name.split('\t')[0] if '\t' in name else name.rpartition(' ')[0] for name in named]
+        if any(os.path.lexists(os.path.join(file.parent, name)) or os.path.lexists(name) for name in bare):
+            raise UserError(f'the list {file} has labels behind its paths: leave a path a line ({brief(bare[0])!r} first).')
+    return found
+
+
+def see(picture: Any, place: int, view: View) -> Seen:
+    """One picture as a model sees it; whatever is wrong with it is told, not raised.
+
+    Args:
+        picture: a path, a PIL picture, or an array or tensor of pixels, uint8 (H, W), (H, W, 3) or, of a tensor, (3, H, W).
+        place: of the picture among all, for its name.
+        view: how images are cut from pictures.
+    """
+    name = str(picture) if isinstance(picture, (str, Path)) else f'picture {place}'
+    try:
+        return Seen(name, view(_rgb(picture, name, view)))
+    except FileNotFoundError:
+        return Seen(name, None, 'is missing')
+    except UserError as error:
+        return Seen(name, None, str(error).removeprefix(f'{name} ').removesuffix('.').removesuffix(': replace it'))
+
+
+def _rgb(picture: Any, name: str, view: View) -> Image.Image:
+    if isinstance(picture, (str, Path)):
+        if os.path.isdir(picture):
+            raise UserError(f'{name} is a folder.')
+        return read_rgb(picture, name, view.max_value)
+    if isinstance(picture, Image.Image):
+        return picture.convert('RGB')
+    pixels = picture.permute(1, 2, 0).cpu().numpy() if isinstance(picture, Tensor) and picture.dim() == 3 else picture
+    pixels = np.asarray(pixels)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise UserError(f'{name} has pixels {pixels.dtype} {pixels.shape}, not uint8 (H, W, 3): scale them to 0 to 255.')
+    return Image.fromarray(pixels).convert('RGB')
+
+
+def batches_of(pictures: Sequence[Any], view: View, batch_size: int, threads: int = 4) -> Iterator[list[Seen]]:
+    """The pictures in their order, `batch_size` at a time; those of the next batch are read while one is looked at.
+
+    No more than two batches are in memory.
+
+    Args:
+        pictures: see `see`.
+        view: how images are cut from them.
+        batch_size: pictures in a batch.
+        threads: that read; decoding leaves Python's lock alone.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+
+        def begin(start: int) -> list[Future]:
+            places = range(start, min(start + batch_size, len(pictures)))
+            return [pool.submit(see, pictures[place], place, view) for place in places]
+
+        coming = begin(0)
+        for start in range(0, len(pictures), batch_size):
+            here, coming = coming, begin(start + batch_size)
+            yield [one.result() for one in here]
+
