@@ -103,6 +103,33 @@ class ClassFolders:
             paths.append(path)
         return sorted(paths)
 
+    def labelled(self, classes: Sequence[str] | None = None) -> tuple[list[str], np.ndarray, list[str]]:
+        """All images, class by class.
+
+        Args:
+            classes: names of the folders that are classes 0, 1, ...; one that is not there has no image. None for those that
+                are there.
+
+        Returns:
+            N paths below `root`, (N,) int64, and the names of the classes.
+
+        Raises:
+            UserError: a folder that is none of `classes`, or holds no image.
+        """
+        classes = list(self.names if classes is None else classes)
+        if strange := sorted(set(self.names) - set(classes)):
+            raise UserError(
+                f'{self.root} has the folder {brief(strange[0])}, which is none of `classes`: add it there, or remove it.'
+            )
+        there, paths, counts = set(self.names), [], []
+        for folder in classes:
+            found = self.images(folder) if folder in there else []
+            if folder in there and not found:
+                raise UserError(f'class folder {self.root / folder} holds no image ({", ".join(EXTENSIONS)}): remove it.')
+            paths += found
+            counts.append(len(found))
+        return paths, np.repeat(np.arange(len(classes)), counts), classes
+
     def _walk(self, start: str, linked: bool, seen: set[str], found: list) -> list[str]:
         """Take in the images below a folder; gives the links to folders that were met, sorted."""
         links, folders = [], [start]

@@ -1,36 +1,41 @@
-"""Data sets of images with several labels: from a list or a CSV file, and from arrays."""
+"""Data sets of images with several labels: from a file, and from arrays."""
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mmlt.datasets.image_list import find_list
+from mmlt.datasets.label_files import read_labels
 from mmlt.datasets.labels import check_multi_hot
-from mmlt.datasets.naming import check_names, class_names, existing_folder, own_path, with_slashes
+from mmlt.datasets.naming import check_names, class_names, existing_folder, own_path
 from mmlt.datasets.resident import ResidentDataset
-from mmlt.datasets.streaming import StreamingDataset
-from mmlt.errors import UserError, brief
+from mmlt.datasets.table_dataset import TableDataset, find_list
+from mmlt.errors import UserError
 from mmlt.registry import DATASETS
 
 
 @DATASETS.register_module()
-class MultiLabelDataset(StreamingDataset):
-    """Images with any number of labels, named by a CSV file or a list, in its order.
+class MultiLabelDataset(TableDataset):
+    """Images with any number of labels, named by a file, in its order: every form of `read_labels`, see docs/labels.md.
 
-    A `.csv` has a header and a line an image: its path in the first column (or in the one called `image_column`), and for each
-    class a column with 1 (shown) or 0 (not). Any other file has lines `path label,label`, the labels numbers from 0 or names;
-    `path -` is an image that shows nothing; empty lines are skipped.
+    A table has a column with the labels (`Effusion|Mass`), or for each class a column with 1 (shown), 0 (not), -1 (uncertain)
+    or nothing. A list has lines `path label,label`, the labels numbers from 0 or names; `path -` is an image that shows
+    nothing.
 
     Args:
         data_root: folder that the paths start from.
         ann_file: the file; a relative path is looked for as it stands, then in `data_root`.
-        classes: names of the classes, or the path of a file with a name a line. None: of a CSV file all columns but the
-            image's; of a list the numbers up to the highest.
-        image_column: header of a CSV file's column with the paths; None for the first.
+        classes: names of the classes, or the path of a file with a name a line; of a table with a column a class, the columns
+            to take. None: what the file has; of a list of numbers those up to the highest.
+        image_column: header of a table's column with the paths; None to find it.
         image_size, resize, crop, crop_seed, check, on_broken, max_value: see `StreamingDataset`.
         name: of the data set; None for the name of the file.
+        label_column, split_column, group_column: headers of a table's columns, see `read_labels`.
+        separator: between the labels of one image; None for what is there of `|`, `;` and `,`.
+        uncertain, blank: what -1 and an empty cell are: `zeros`, `ones`, or `leave_out` (the image); None to refuse them.
+        split: `train`, `val`, `test` or what the file calls it; `all` for every image.
+        holdout: see `ImageList`.
 
     Attributes:
         labels: (N, K) float32, 1 for each class that an image shows.
@@ -53,23 +58,23 @@ class MultiLabelDataset(StreamingDataset):
         check: str = 'files',
         on_broken: str = 'stop',
         max_value: float | None = None,
+        label_column: str | None = None,
+        split_column: str | None = None,
+        group_column: str | None = None,
+        separator: str | None = None,
+        uncertain: str | None = None,
+        blank: str | None = None,
+        split: str | None = None,
+        holdout: Mapping[str, Any] | None = None,
     ) -> None:
         root = existing_folder(data_root, str(ann_file))
-        names = None if classes is None else class_names(classes, root)
         self.ann_file = find_list(root, own_path(ann_file, 'ann_file'))
-        if self.ann_file.suffix.lower() == '.csv':
-            paths, labels, names, self._lines = _read_csv(self.ann_file, names, image_column)
-        elif image_column is not None:
-            raise UserError(f'image_column names a column of a .csv file, and {self.ann_file} is none: leave it out.')
-        else:
-            paths, labels, names, self._lines = _read_list(self.ann_file, names)
-        paths = [with_slashes(path, root) for path in paths]
-        super().__init__(self.ann_file.name.partition('.')[0] if name is None else name, root, paths, labels, tuple(names),
-                         image_size, resize, crop, crop_seed, check, on_broken, max_value)  # fmt: skip
-
-    def where(self, place: int) -> str:
-        """The line that names the image."""
-        return f' (line {self._lines[self.places[place]]} of {self.ann_file})'
+        table = read_labels(
+            self.ann_file, root, classes=classes, several=True, split=split, image_column=image_column,
+            label_column=label_column, split_column=split_column, group_column=group_column, separator=separator,
+            uncertain=uncertain, blank=blank,
+        )  # fmt: skip
+        super().__init__(table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value)
 
 
 @DATASETS.register_module()
@@ -109,77 +114,3 @@ class MultiLabelArrays(ResidentDataset):
     def images(self) -> np.ndarray:
         """(N, H, W, 3) uint8."""
         return self._images
-
-
-def _read_csv(
-    file: Path, classes: list[str] | None, image_column: str | None
-) -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
-    """Paths, labels (N, K), names of the classes, and the line of each image."""
-    try:
-        with open(file, encoding='utf-8-sig', newline='') as stream:
-            reader = csv.reader(stream, strict=True)
-            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f'{file} cannot be read as a CSV file ({error}): save it as UTF-8 text with commas.') from error
-    if len(rows) < 2:
-        raise UserError(f'{file} names no image: it must have a header and a line an image.')
-    header = [cell.strip() for cell in rows[0][1]]
-    wanted = [header[0] if image_column is None else image_column, *(classes or ())]
-    if absent := [name for name in wanted if name not in header]:
-        raise UserError(
-            f'{file} has no column {brief(absent[0])!r}; its columns are {", ".join(map(brief, header[:8]))}'
-            f'{", ..." if len(header) > 8 else ""}: correct {"image_column" if absent[0] == image_column else "classes"}.'
-        )
-    image = header.index(wanted[0])
-    names = classes or [name for place, name in enumerate(header) if place != image]
-    check_names(names, f'the header of {file}')
-    columns = [header.index(name) for name in names]
-    paths, labels = [], np.zeros((len(rows) - 1, len(names)), dtype=np.float32)
-    for place, (line, row) in enumerate(rows[1:]):
-        if len(row) != len(header):
-            raise UserError(f'line {line} of {file} has {len(row)} cells, and the header {len(header)}: correct it.')
-        paths.append(row[image].strip())
-        for label, column in enumerate(columns):
-            cell = row[column].strip()
-            if cell not in ('0', '1', '0.0', '1.0'):
-                raise UserError(
-                    f'line {line} of {file} has {brief(cell)!r} for {brief(names[label])!r}, where 1 (shown) or 0 (not) must '
-                    'stand: decide what an uncertain or missing label is, or name the columns of the classes in `classes`.'
-                )
-            labels[place, label] = float(cell)
-    return paths, labels, names, np.array([line for line, _ in rows[1:]])
-
-
-def _read_list(file: Path, classes: list[str] | None) -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
-    """See `_read_csv`."""
-    try:
-        text = file.read_text(encoding='utf-8-sig', errors='surrogateescape')
-    except OSError as error:
-        raise UserError(f'the annotation list {file} cannot be read ({error}).') from error
-    known = {name: place for place, name in enumerate(classes or ())}
-    paths, shown, lines = [], [], []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        path, _, last = line.strip().rpartition(' ')
-        if not path:
-            raise UserError(f'line {number} of {file} is not a path and labels (`a.jpg 0,3`): {brief(line.strip())!r}.')
-        paths.append(path.strip())
-        shown.append([] if last == '-' else [_number(label, known, f'line {number} of {file}') for label in last.split(',')])
-        lines.append(number)
-    if not paths:
-        raise UserError(f'the annotation list {file} names no image.')
-    names = classes or list(map(str, range(max((label for own in shown for label in own), default=-1) + 1)))
-    labels = np.zeros((len(paths), len(names)), dtype=np.float32)
-    for place, own in enumerate(shown):
-        labels[place, own] = 1
-    return paths, labels, names, np.array(lines)
-
-
-def _number(label: str, known: dict[str, int], where: str) -> int:
-    if label in known:
-        return known[label]
-    if not (label.isascii() and label.isdecimal()) or len(label) > 7 or (known and int(label) >= len(known)):
-        there = f'the {len(known)} classes' if known else 'numbers from 0'
-        raise UserError(f'{where} has the label {brief(label)!r}, which is none of {there}: correct it, or `classes`.')
-    return int(label)

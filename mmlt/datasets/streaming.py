@@ -20,6 +20,7 @@ from mmlt.datasets.decode import check_header, read_rgb
 from mmlt.datasets.fingerprint import describe
 from mmlt.datasets.labels import as_labels, count_labels, label_of, label_texts, size_of
 from mmlt.datasets.naming import check_names, check_utf8, existing_folder
+from mmlt.datasets.paths import Paths
 from mmlt.datasets.views import View
 from mmlt.errors import UserError, brief
 
@@ -35,7 +36,7 @@ class StreamingDataset(Dataset):
     Args:
         name: of the data set.
         root: folder that the paths start from.
-        paths: N paths below `root`.
+        paths: N paths below `root`, texts or `Paths`.
         labels: (N,) int64 in [0, C), or float (N, C) with 1 for each class that an image shows.
         classes: C names.
         image_size: height and width of the images given out, in pixels.
@@ -95,8 +96,7 @@ class StreamingDataset(Dataset):
         if not 0 < self.image_size <= self.resize:
             raise UserError(f'image_size must be positive and at most resize, not {self.image_size} and {self.resize}.')
         self.labels = as_labels(labels)
-        # One block of bytes: a list of strings would be copied into every worker, page by page, as it is touched.
-        self._paths = np.array([path.encode('utf-8', 'surrogateescape') for path in paths], dtype=np.bytes_)
+        self._paths = paths if isinstance(paths, Paths) else Paths(paths)
         self.places = np.arange(len(self.labels))  # of the images, among those that were named
         self.skipped: dict[str, int] = {}
         self.left_out: list[str] = []
@@ -122,7 +122,7 @@ class StreamingDataset(Dataset):
 
     def path(self, place: int) -> str:
         """Path of an image below `root`."""
-        return bytes(self._paths[place]).decode('utf-8', 'surrogateescape')
+        return self._paths[int(place)]
 
     def file(self, place: int) -> str:
         """Path of an image."""
@@ -177,7 +177,7 @@ class StreamingDataset(Dataset):
         and for images with several labels."""
         if self.labels.ndim == 2:
             return None
-        return folder_of_each_class([self.path(place) for place in range(len(self))], self.labels, len(self.classes))
+        return folder_of_each_class(list(self._paths), self.labels, len(self.classes))
 
     def problems(self, indices: np.ndarray | None = None) -> list[str]:
         """What is wrong with the files of these images, each in words; nothing is opened before all are looked for.
@@ -270,8 +270,8 @@ class StreamingDataset(Dataset):
             why = image_files.problem_of(self.file(places[row]), facts[row])
             raise UserError(f'{self._named(places[row])} {why}: correct data_root, or put it there.')
         sizes = facts[:, image_files.SIZE]
-        for path, label, size in zip(self._paths[places], label_texts(self.labels[places]), sizes, strict=True):
-            digest.update(bytes(path) + f' {label} {size}\n'.encode())
+        for place, label, size in zip(places.tolist(), label_texts(self.labels[places]), sizes, strict=True):
+            digest.update(self._paths.raw(place) + f' {label} {size}\n'.encode())
         read = image_files.read_whole(sizes)
         digest.update(image_files.bytes_sha256([self.file(place) for place in places[read]], facts[read]).encode())
         return digest.hexdigest()

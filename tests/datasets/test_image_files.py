@@ -110,7 +110,7 @@ def test_a_long_tail_of_a_streaming_set(pictures):
     ('lines', 'options', 'message'),
     [
         ('cat/0.png 0\ncat/0.png\n', {}, "line 2 of .* is not a path and a label"),
-        ('cat/0.png x', {}, 'line 1 of .* is not a path and a label'),
+        ('cat/0.png 0\ncat/2.png x', {}, 'line 2 of .* is not a path and a label'),
         ('cat/0.png -1', {}, 'line 1 of .* is not a path and a label'),
         ('cat/0.png 0\n\ncat/2.png 2', dict(num_classes=2), r'line 3 of .* label 2, but there are 2 classes'),
         ('cat/0.png 1', dict(classes=['cat']), r'line 1 of .* label 1'),

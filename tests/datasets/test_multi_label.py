@@ -69,7 +69,7 @@ def test_labels_are_part_of_the_fingerprint(folder):
         ('image,cat\n', 'csv', {}, 'names no image'),
         ('image,cat\ni0.png,1\n', 'csv', dict(classes=['dog']), "no column 'dog'.*correct classes"),
         ('image,cat\ni0.png,1\n', 'csv', dict(image_column='path'), "no column 'path'.*correct image_column"),
-        ('image,cat,cat\ni0.png,1,0\n', 'csv', {}, "classes 0 and 1 are both 'cat'"),
+        ('image,cat,cat\ni0.png,1,0\n', 'csv', {}, "the column 'cat' twice: name each once"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(folder, text, suffix, options, said):
