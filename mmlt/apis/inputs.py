@@ -62,7 +62,10 @@ def skipped(sets: dict[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def say_skipped(sets: dict[str, Any]) -> None:
-    """Say what each set left out, and name the broken images in the log."""
+    """Say how each set's file was read and what it left out, and name the broken images in the log."""
+    for what, dataset in sets.items():
+        for line in getattr(dataset, 'notes', ()):
+            say(f'  {what} set: {line}')
     for what, counts in skipped(sets).items():
         say(f'  skipped in the {what} set: {", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))}')
         for line in getattr(sets[what], 'left_out', []):

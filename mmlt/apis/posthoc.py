@@ -93,7 +93,7 @@ def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def training_set(train_data: dict, meta: dict, split: str):  # noqa: ANN201
-    """The set that a checkpoint was trained on, or what `cao-holdout` set aside from it.
+    """The set that a checkpoint was trained on, or what was set aside from it (`cao-holdout`, `holdout`).
 
     Args:
         train_data: the config's training set.
@@ -104,21 +104,25 @@ def training_set(train_data: dict, meta: dict, split: str):  # noqa: ANN201
         UserError: the checkpoint was trained on all images, or the config's set is another one.
     """
     trained_on = (meta.get('outcome') or {}).get('data') or {}
-    protocol = trained_on.get('protocol')
-    if split == 'holdout' and protocol != 'cao-holdout':
+    protocol, aside = trained_on.get('protocol'), trained_on.get('holdout')
+    if split == 'holdout' and protocol != 'cao-holdout' and not aside:
         raise UserError(
             f'a value is tuned on images that were never trained on, and this checkpoint (protocol {protocol}) has none '
             'beside the test set: train with train_dataloader.dataset.protocol=cao-holdout, or give the value.'
         )
-    cfg = {**train_data, 'protocol': protocol} if protocol else dict(train_data)
-    own = build_dataset({**cfg, 'split': 'train'} if protocol else cfg)
+    cfg = dict(train_data)
+    if protocol:
+        cfg.update(protocol=protocol, split='train')
+    elif aside:
+        cfg = {**(cfg['dataset'] if cfg['type'] == 'LongTailedDataset' else cfg), 'holdout': aside}
+    own = build_dataset(cfg)
     data = own.fingerprint()
     if any(data[key] != trained_on.get(key) for key in ('indices_sha256', 'content_sha256')):
         raise UserError(
             'the training set of this config is not the one the checkpoint was trained on: give the same overrides '
             '(train_dataloader.dataset...) as in training.'
         )
-    return own if split == 'train' else build_dataset({**cfg, 'split': 'holdout'})
+    return own if split == 'train' else own.set_aside()
 
 
 def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> float:  # noqa: ANN001

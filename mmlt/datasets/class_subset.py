@@ -119,7 +119,7 @@ class ClassSubset(Dataset):
 
     def __getattr__(self, name: str) -> Any:
         # What a set found and left out, and which split it is, does not change with a choice of its classes.
-        if name in ('split', 'skipped', 'left_out'):
+        if name in ('split', 'skipped', 'notes', 'left_out'):
             return getattr(self.dataset, name)
         raise AttributeError(name)
 

@@ -77,7 +77,21 @@ class LongTailedDataset(Dataset):
     @property
     def split(self) -> str:
         """`train` or `holdout`."""
-        return self.rule.split
+        return 'holdout' if getattr(self.dataset, 'split', None) == 'holdout' else self.rule.split
+
+    def set_aside(self) -> Dataset:
+        """The images that `cao-holdout`, or the wrapped set, set aside from this set, looked at as test images are.
+
+        Raises:
+            UserError: neither sets any aside.
+        """
+        rule, whole = self.rule, self.dataset
+        if rule.profile == 'natural' and getattr(whole, 'holdout', None):
+            return whole.set_aside()
+        if rule.protocol != 'cao-holdout':
+            raise UserError(f"protocol {rule.protocol!r} of {self.name} sets no image aside: set protocol='cao-holdout'.")
+        tested = whole.as_tested() if hasattr(whole, 'as_tested') else whole
+        return LongTailedDataset(tested, rule.profile, rule.imbalance_ratio, rule.seed, rule.protocol, 'holdout')
 
     def _place(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         index = getattr(self.dataset, 'index', None)
@@ -135,6 +149,11 @@ class LongTailedDataset(Dataset):
         return getattr(self.dataset, 'skipped', {})
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """How the wrapped set's file was read, see `TableDataset`."""
+        return getattr(self.dataset, 'notes', ())
+
+    @property
     def left_out(self) -> list[str]:
         """See `StreamingDataset`."""
         return getattr(self.dataset, 'left_out', [])
@@ -180,5 +199,7 @@ class LongTailedDataset(Dataset):
         """
         ratio = None if self.rule.profile == 'natural' else self.rule.imbalance_ratio
         words = self.dataset.content_of(self.indices) if hasattr(self.dataset, 'content_of') else None
-        return describe(self.name, self.rule.profile, self.class_counts, self.rule.protocol, self.official_indices,
+        said = describe(self.name, self.rule.profile, self.class_counts, self.rule.protocol, self.official_indices,
                         self._content_sha256, ratio, words)
+        aside = getattr(self.dataset, 'holdout', None)
+        return {**said, 'holdout': aside.record()} if aside else said

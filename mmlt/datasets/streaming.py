@@ -1,5 +1,6 @@
 """Data sets that are read from image files one by one."""
 
+import copy
 import hashlib
 import os
 from collections.abc import Sequence
@@ -123,6 +124,12 @@ class StreamingDataset(Dataset):
     def path(self, place: int) -> str:
         """Path of an image below `root`."""
         return self._paths[int(place)]
+
+    def as_tested(self) -> 'StreamingDataset':
+        """The same images, looked at as test images are: the middle of each."""
+        other = copy.copy(self)
+        other.crop = 'center'
+        return other
 
     def file(self, place: int) -> str:
         """Path of an image."""

@@ -26,6 +26,7 @@ class TableDataset(StreamingDataset):
         split: `holdout` for images that are kept from training to choose and to tune on: a part set aside, or a split for
             validation; else the split asked for, None where none was.
         holdout: the `Holdout`, or None.
+        whole: the `LabelTable` of the split, before a part of it was taken.
         notes: how the file was read, in words.
 
     Raises:
@@ -52,7 +53,9 @@ class TableDataset(StreamingDataset):
                 "or take them all (split='all')."
             )
         self.holdout = None if holdout is None else Holdout.of(holdout)
-        notes = [f'{table.source.name} is read as {table.form}', *table.notes]
+        found = [f'{table.source.name} is read as {table.form}'] if '(' in table.form else []  # what was found is said
+        notes = [*found, *table.notes]
+        self.whole = table
         if self.holdout:
             before = len(table)
             table = table.take(self.holdout.places(table.labels, table.groups, len(table.classes)))
@@ -70,6 +73,21 @@ class TableDataset(StreamingDataset):
     def where(self, place: int) -> str:
         """The line that names the image."""
         return self.table.where(self.places[place])
+
+    def set_aside(self) -> 'TableDataset':
+        """The images that `holdout` set aside from this set, looked at as test images are.
+
+        Raises:
+            UserError: it sets none aside, or is the part set aside.
+        """
+        if self.holdout is None or self.holdout.part == HOLDOUT:
+            raise UserError(f"{self.name} sets no image aside: set holdout=dict(part='train', fraction=0.1) of the data set.")
+        other = type(self).__new__(type(self))
+        aside = {**self.holdout.record(), 'part': HOLDOUT}
+        on_broken = 'skip' if self.left_out else 'stop'
+        TableDataset.__init__(other, self.whole, self.name, self.split, aside, self.image_size, self.resize, 'center',
+                              self.crop_seed, self.check, on_broken, self.max_value)  # fmt: skip
+        return other
 
     def fingerprint(self) -> dict:
         """See `StreamingDataset.fingerprint`; `holdout` says what was set aside, if anything was."""

@@ -3,9 +3,9 @@
 import torch
 from mmengine.hooks import Hook
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from mmlt.batch import Batch
-from mmlt.datasets import LongTailedDataset
 from mmlt.engine.course import course_of
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import BatchLoader, build_loader
@@ -19,7 +19,8 @@ from mmlt.registry import HOOKS
 class ThresholdHook(Hook):
     """Before each evaluation, and so before the checkpoint of that epoch, choose the threshold of each class by its best F1.
 
-    It is chosen on the images that `protocol='cao-holdout'` of the training set sets aside, which are never trained on. A class
+    It is chosen on the images that the training set sets aside (`protocol='cao-holdout'`, `holdout=dict(part='train')`), which
+    are never trained on. A class
     that none of them shows keeps a probability of one half. The thresholds are logits (K,), the model's `thresholds`; they
     stand in the checkpoint (`meta.thresholds`), and predictions and `MultiLabelMetric` take them from there.
 
@@ -41,24 +42,28 @@ class ThresholdHook(Hook):
             course.bare_model.thresholds = choose(course.bare_model, holdout_of(loop.dataloader), course.precision)
 
 
-def holdout_of(loader: BatchLoader) -> LongTailedDataset:
+def holdout_of(loader: BatchLoader) -> Dataset:
     """The images that the training set sets aside.
 
     Raises:
         UserError: see `ThresholdHook`.
     """
     dataset = loader.dataset
-    rule = getattr(dataset, 'rule', None)
-    if rule is None or dataset.labels.ndim != 2 or rule.protocol != 'cao-holdout':
-        raise UserError(
-            'ThresholdHook chooses thresholds for several labels on images that are not trained on: set '
-            "train_dataloader.dataset=dict(type='LongTailedDataset', profile='natural', protocol='cao-holdout', dataset=...)."
-        )
-    return LongTailedDataset(dataset.dataset, rule.profile, seed=rule.seed, protocol=rule.protocol, split='holdout')
+    try:
+        if dataset.labels.ndim == 2 and hasattr(dataset, 'set_aside'):
+            return dataset.set_aside()
+        why = 'it is of another kind'
+    except UserError as error:
+        why = str(error).partition(':')[0]
+    raise UserError(
+        'ThresholdHook chooses thresholds for several labels on images that are not trained on, and the training set has none '
+        f"({why}): set train_dataloader.dataset=dict(type='LongTailedDataset', profile='natural', protocol='cao-holdout', "
+        "dataset=...), or holdout=dict(part='train') of a MultiLabelDataset."
+    )
 
 
 @torch.inference_mode()
-def choose(model: torch.nn.Module, holdout: LongTailedDataset, precision: str = 'fp32') -> Tensor:
+def choose(model: torch.nn.Module, holdout: Dataset, precision: str = 'fp32') -> Tensor:
     """The thresholds, float32 (K,) logits; every rank looks at all images.
 
     Args:
