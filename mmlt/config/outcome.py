@@ -11,7 +11,7 @@ from mmlt.config.custom_code import custom_code
 from mmlt.plain import plain
 
 # Where things lie and how they are read decides nothing.
-NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root', 'check', 'on_broken'}
+NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root', 'check', 'on_broken', 'pack'}
 # Hooks that every run has; what they are told changes what is shown and kept alone.
 STANDARD_HOOKS = {'class_counts', 'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'}
 USUAL_SELECTION = (None, 'accuracy/top1', 'greater')  # how the best epoch is chosen unless a config says otherwise

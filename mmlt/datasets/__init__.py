@@ -8,6 +8,7 @@ from mmlt.datasets.image_list import ImageList
 from mmlt.datasets.long_tailed import LongTailedDataset
 from mmlt.datasets.multi_label import MultiLabelArrays, MultiLabelDataset
 from mmlt.datasets.multi_label_digits import MultiLabelDigits
+from mmlt.datasets.packed import PackedImages
 from mmlt.datasets.subset import SubsetRule
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     'LongTailedDataset',
     'MultiLabelArrays',
     'MultiLabelDataset',
+    'PackedImages',
     'SubsetRule',
 ]

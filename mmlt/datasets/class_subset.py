@@ -150,6 +150,15 @@ class ClassSubset(Dataset):
         image = self.dataset[(inner, item[1]) if isinstance(item, tuple) else inner][0]
         return image, label_of(self.labels, place)
 
+    @property
+    def item_shape(self) -> tuple[int, int, int] | None:
+        """See `StreamingDataset.item_shape`."""
+        return getattr(self.dataset, 'item_shape', None)
+
+    def read_into(self, places: Sequence[int], keys: Sequence[int], out: np.ndarray) -> None:
+        """See `StreamingDataset.read_into`."""
+        self.dataset.read_into(self.indices[np.asarray(places)].tolist(), keys, out)
+
     def tensors(self) -> tuple[Tensor, Tensor]:
         """See `LongTailedDataset.tensors`."""
         return self.dataset.tensors()[0][torch.from_numpy(self.indices)], torch.from_numpy(self.labels.copy())

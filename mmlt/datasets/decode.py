@@ -1,5 +1,6 @@
 """Image files as RGB of 8 bits a channel: every mode by the scale it declares, or refused by name."""
 
+import io
 import os
 from pathlib import Path
 
@@ -24,7 +25,7 @@ TURNS = {  # EXIF 2.32, tag 274: what puts the picture upright
 BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # TIFF 6.0
 
 
-def read_rgb(file: str | Path, name: str, max_value: float | None = None) -> Image.Image:
+def read_rgb(file: str | Path | bytes, name: str, max_value: float | None = None) -> Image.Image:
     """The picture in a file, upright by its EXIF orientation, as RGB of 8 bits a channel.
 
     16-bit images (PNG, TIFF, PGM) give their high bytes, so a picture saved with 8 and with 16 bits gives the same pixels;
@@ -32,7 +33,7 @@ def read_rgb(file: str | Path, name: str, max_value: float | None = None) -> Ima
     `Image.convert('RGB')`. Of several frames the first is read.
 
     Args:
-        file: the file.
+        file: the file, or its content.
         name: what to call it in a message.
         max_value: the grey value that is white, for images of floats or of more than 8 bits; None: as the file says.
 
@@ -41,11 +42,11 @@ def read_rgb(file: str | Path, name: str, max_value: float | None = None) -> Ima
         UserError: it cannot be read as an image, its mode is none that is read, or nothing says which value is white.
     """
     try:
-        with open(file, 'rb', opener=_at_once) as stream, Image.open(stream) as picture:
+        with _opened(file) as stream, Image.open(stream) as picture:
             _check_mode(picture, name, max_value)
             picture.load()
             rgb = _narrow(picture, name, max_value) if picture.mode in WIDE else _rgb(picture)
-            turn = TURNS.get(_orientation(picture))  # after loading: a TIFF has been turned by then
+            turn = TURNS.get(orientation_of(picture))  # after loading: a TIFF has been turned by then
             return rgb.transpose(turn) if turn is not None else rgb
     except (FileNotFoundError, UserError):
         raise
@@ -60,12 +61,36 @@ def check_header(file: str | Path, name: str, max_value: float | None = None) ->
         UserError: these are not an image's, or its mode is none that is read.
     """
     try:
-        with open(file, 'rb', opener=_at_once) as stream, Image.open(stream) as picture:
+        with _opened(file) as stream, Image.open(stream) as picture:
             _check_mode(picture, name, max_value)
     except UserError:
         raise
     except Exception as error:
         raise _unreadable(name, error) from error
+
+
+def read_content(file: str | Path, name: str) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        file: the file.
+        name: what to call it in a message.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UserError: it cannot be read.
+    """
+    try:
+        with open(file, 'rb', buffering=0, opener=_at_once) as stream:
+            return stream.read() or b''  # a pipe that has nothing yet gives None
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+
+
+def _opened(file: str | Path | bytes) -> io.BufferedIOBase:
+    return io.BytesIO(file) if isinstance(file, bytes) else open(file, 'rb', opener=_at_once)
 
 
 def _unreadable(name: str, error: Exception) -> UserError:
@@ -92,7 +117,8 @@ def _check_mode(picture: ImageFile.ImageFile, name: str, max_value: float | None
         )
 
 
-def _orientation(picture: ImageFile.ImageFile) -> int:
+def orientation_of(picture: ImageFile.ImageFile) -> int:
+    """EXIF's orientation, 1 to 8; 1 where the file says none."""
     try:
         return picture.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF data say nothing about the pixels

@@ -34,7 +34,7 @@ class ImageFolder(TableDataset):
             that are there, in any of the splits.
         check: `files` or `pixels`, see `StreamingDataset`.
         on_broken: `stop` or `skip`, see `StreamingDataset`.
-        max_value: see `StreamingDataset`.
+        max_value, backend, pack: see `StreamingDataset`.
         split: `train`, `val` or `test`, whatever their folders below `data_root` are called (`valid`, `testing`).
         holdout: `dict(part='train', fraction=0.1, seed=0)`: a part is set aside and this is the rest; with `part='holdout'` it
             is the part; see `Holdout`.
@@ -58,10 +58,14 @@ class ImageFolder(TableDataset):
         max_value: float | None = None,
         split: str | None = None,
         holdout: Mapping[str, Any] | None = None,
+        backend: str = 'opencv',
+        pack: str | Path | None = None,
     ) -> None:
         root = existing_folder(data_root, 'the class folders')
         table = _table(root, None if classes is None else class_names(classes, root), split)
-        super().__init__(table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value)
+        super().__init__(
+            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack
+        )
 
     @property
     def class_folders(self) -> list[str | None]:

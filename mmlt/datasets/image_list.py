@@ -32,7 +32,7 @@ class ImageList(TableDataset):
             file calls `labels[k]`, for a file that lacks some of them. Without `classes` the numbers are then the names.
         check: `files` or `pixels`, see `StreamingDataset`.
         on_broken: `stop` or `skip`, see `StreamingDataset`.
-        max_value: see `StreamingDataset`.
+        max_value, backend, pack: see `StreamingDataset`.
         image_column, label_column, split_column, group_column: headers of a table's columns, see `read_labels`.
         split: `train`, `val`, `test` or what the file calls it; `all` for every image.
         holdout: `dict(part='train', fraction=0.1, seed=0)`: a part is set aside and this is the rest; with `part='holdout'` it
@@ -64,14 +64,18 @@ class ImageList(TableDataset):
         group_column: str | None = None,
         split: str | None = None,
         holdout: Mapping[str, Any] | None = None,
+        backend: str = 'opencv',
+        pack: str | Path | None = None,
     ) -> None:
-        root = existing_folder(data_root, str(ann_file))
+        root = own_path(data_root, 'data_root') if pack else existing_folder(data_root, str(ann_file))
         self.ann_file = find_list(root, own_path(ann_file, 'ann_file'))
         table = read_labels(
             self.ann_file, root, classes=classes, num_classes=num_classes, labels=labels, several=False, split=split,
             image_column=image_column, label_column=label_column, split_column=split_column, group_column=group_column,
         )  # fmt: skip
-        super().__init__(table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value)
+        super().__init__(
+            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack
+        )
         if classes is not None:
             self._refuse_contradiction()
 

@@ -1,5 +1,6 @@
 """LongTailedDataset: a pinned long-tailed subset of any data set."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -170,6 +171,15 @@ class LongTailedDataset(Dataset):
         if isinstance(item, tuple):
             return self.dataset[int(self.indices[item[0]]), item[1]]
         return self.dataset[int(self.indices[item])]
+
+    @property
+    def item_shape(self) -> tuple[int, int, int] | None:
+        """See `StreamingDataset.item_shape`."""
+        return getattr(self.dataset, 'item_shape', None)
+
+    def read_into(self, places: Sequence[int], keys: Sequence[int], out: np.ndarray) -> None:
+        """See `StreamingDataset.read_into`."""
+        self.dataset.read_into(self.indices[np.asarray(places)].tolist(), keys, out)
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """Images uint8 (M, C, H, W) and labels int64 (M,) or float32 (M, C), made anew at each call and not kept.

@@ -29,7 +29,7 @@ class MultiLabelDataset(TableDataset):
         classes: names of the classes, or the path of a file with a name a line; of a table with a column a class, the columns
             to take. None: what the file has; of a list of numbers those up to the highest.
         image_column: header of a table's column with the paths; None to find it.
-        image_size, resize, crop, crop_seed, check, on_broken, max_value: see `StreamingDataset`.
+        image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack: see `StreamingDataset`.
         name: of the data set; None for the name of the file.
         label_column, split_column, group_column: headers of a table's columns, see `read_labels`.
         separator: between the labels of one image; None for what is there of `|`, `;` and `,`.
@@ -66,15 +66,19 @@ class MultiLabelDataset(TableDataset):
         blank: str | None = None,
         split: str | None = None,
         holdout: Mapping[str, Any] | None = None,
+        backend: str = 'opencv',
+        pack: str | Path | None = None,
     ) -> None:
-        root = existing_folder(data_root, str(ann_file))
+        root = own_path(data_root, 'data_root') if pack else existing_folder(data_root, str(ann_file))
         self.ann_file = find_list(root, own_path(ann_file, 'ann_file'))
         table = read_labels(
             self.ann_file, root, classes=classes, several=True, split=split, image_column=image_column,
             label_column=label_column, split_column=split_column, group_column=group_column, separator=separator,
             uncertain=uncertain, blank=blank,
         )  # fmt: skip
-        super().__init__(table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value)
+        super().__init__(
+            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack
+        )
 
 
 @DATASETS.register_module()

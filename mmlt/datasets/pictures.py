@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmlt.datasets.class_folders import EXTENSIONS
-from mmlt.datasets.decode import read_rgb
+from mmlt.datasets.decode import read_content
 from mmlt.datasets.views import View
 from mmlt.errors import UserError, brief
 
@@ -104,18 +104,18 @@ def see(picture: Any, place: int, view: View) -> Seen:
     """
     name = str(picture) if isinstance(picture, (str, Path)) else f'picture {place}'
     try:
-        return Seen(name, view(_rgb(picture, name, view)))
+        return Seen(name, view(_content(picture, name), name))
     except FileNotFoundError:
         return Seen(name, None, 'is missing')
     except UserError as error:
         return Seen(name, None, str(error).removeprefix(f'{name} ').removesuffix('.').removesuffix(': replace it'))
 
 
-def _rgb(picture: Any, name: str, view: View) -> Image.Image:
+def _content(picture: Any, name: str) -> bytes | Image.Image:
     if isinstance(picture, (str, Path)):
         if os.path.isdir(picture):
             raise UserError(f'{name} is a folder.')
-        return read_rgb(picture, name, view.max_value)
+        return read_content(picture, name)
     if isinstance(picture, Image.Image):
         return picture.convert('RGB')
     pixels = picture.permute(1, 2, 0).cpu().numpy() if isinstance(picture, Tensor) and picture.dim() == 3 else picture

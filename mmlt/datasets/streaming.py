@@ -4,24 +4,25 @@ import copy
 import hashlib
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-import PIL
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmlt.arguments import number
 from mmlt.datasets import image_files
 from mmlt.datasets.class_folders import folder_of_each_class
-from mmlt.datasets.decode import check_header, read_rgb
+from mmlt.datasets.decode import read_content
 from mmlt.datasets.fingerprint import describe
 from mmlt.datasets.labels import as_labels, count_labels, label_of, label_texts, size_of
-from mmlt.datasets.naming import check_names, check_utf8, existing_folder
+from mmlt.datasets.naming import check_names, check_utf8, existing_folder, own_path
+from mmlt.datasets.packed_files import PackedFiles
 from mmlt.datasets.paths import Paths
+from mmlt.datasets.readable import unreadable
+from mmlt.datasets.scaling import SHOW, Box, random_box
 from mmlt.datasets.views import View
 from mmlt.errors import UserError, brief
 
@@ -52,6 +53,10 @@ class StreamingDataset(Dataset):
         on_broken: `stop`: a missing or broken image is refused; `skip`: all pixels are read when the set is made, and
             what is missing or broken is left out of it, and counted.
         max_value: the grey value that is white, for images of floats or of more than 8 bits, see `read_rgb`.
+        pack: a file of `tools/pack_images.py` that holds these images by the same paths: they are read from it, and `root`
+            need not be there. None to read the files.
+        backend: what scales the images, and so decides their pixels: `opencv` (several times as fast), or `pillow`, whose
+            filter widens as it shrinks. Both decode alike.
 
     Attributes:
         labels: (N,) int64, or float32 (N, C).
@@ -81,11 +86,16 @@ class StreamingDataset(Dataset):
         check: str = 'files',
         on_broken: str = 'stop',
         max_value: float | None = None,
+        backend: str = 'opencv',
+        pack: str | Path | None = None,
     ) -> None:
-        for what, given, known in (('crop', crop, CROPS), ('check', check, CHECKS), ('on_broken', on_broken, ON_BROKEN)):
+        for what, given, known in (
+            ('crop', crop, CROPS), ('check', check, CHECKS), ('on_broken', on_broken, ON_BROKEN), ('backend', backend, SHOW)
+        ):  # fmt: skip
             if given not in known:
                 raise UserError(f'{what} must be one of {", ".join(known)}, not {brief(repr(given))}.')
         self.name, self.root, self.classes, self.crop, self.check = name, Path(root), tuple(classes), crop, check
+        self.backend = backend
         if not isinstance(name, str):
             raise UserError(f'name of a data set must be a text, not {brief(repr(name))}.')
         check_utf8(name, 'the data set')
@@ -103,6 +113,11 @@ class StreamingDataset(Dataset):
         self.left_out: list[str] = []
         self._known = np.full((len(self.labels), 6), -1, dtype=np.int64)
         self._content: dict[bytes, str] = {}
+        self._pack = None
+        if pack is not None:
+            self._pack = PackedFiles(own_path(pack, 'pack'), self._paths)
+            if on_broken == 'stop':
+                self._pack.refuse_lacking(self.named)
         if on_broken == 'skip':
             self._leave_out_broken()
 
@@ -139,7 +154,8 @@ class StreamingDataset(Dataset):
         """Where an image was named, for messages; a subclass may know better."""
         return ''
 
-    def _named(self, place: int) -> str:
+    def named(self, place: int) -> str:
+        """What an image is called in messages: its file, and where that was named."""
         return brief(self.file(place), 4096) + self.where(place)
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int | Tensor]:
@@ -152,31 +168,46 @@ class StreamingDataset(Dataset):
             UserError: the file is missing or no picture.
         """
         place, key = item if isinstance(item, tuple) else (item, None)
-        file = self.file(place)
-        try:
-            rgb = read_rgb(file, self._named(place), self.max_value)
-        except FileNotFoundError:
-            raise UserError(f'there is no image {self._named(place)}: correct data_root.') from None
-        if self.crop == 'random_resized' and key is not None:
-            box = self._random_box(rgb.width, rgb.height, int(key))
-        else:
-            box = View(self.image_size, self.image_size, self.resize).box(rgb.width, rgb.height)
-        # Scaling the piece alone is scaling all and cutting out, up to rounding, for less work.
-        view = rgb.resize((self.image_size, self.image_size), Image.Resampling.BILINEAR, box=box)
-        return torch.from_numpy(np.array(view)).permute(2, 0, 1).contiguous(), label_of(self.labels, place)
+        out = np.empty((self.image_size, self.image_size, 3), dtype=np.uint8)
+        self._show(place, key, out)
+        return torch.from_numpy(out).permute(2, 0, 1).contiguous(), label_of(self.labels, place)
 
-    def _random_box(self, width: int, height: int, key: int) -> tuple[float, float, float, float]:
-        draws = np.random.Generator(np.random.PCG64([self.crop_seed, key]))
-        for _ in range(10):
-            area = width * height * draws.uniform(0.08, 1)
-            ratio = np.exp(draws.uniform(np.log(3 / 4), np.log(4 / 3)))
-            w, h = np.sqrt(area * ratio), np.sqrt(area / ratio)
-            if w <= width and h <= height:
-                left, top = draws.uniform(0, width - w), draws.uniform(0, height - h)
-                return float(left), float(top), float(left + w), float(top + h)
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        return left, top, left + side, top + side
+    @property
+    def item_shape(self) -> tuple[int, int, int] | None:
+        """(H, W, 3) of what `read_into` writes; None for a subclass that reads its items in its own way."""
+        own = type(self).__getitem__ is StreamingDataset.__getitem__
+        return (self.image_size, self.image_size, 3) if own else None
+
+    def read_into(self, places: Sequence[int], keys: Sequence[int], out: np.ndarray) -> None:
+        """Write images where they are wanted: what `self[place, key][0]` gives, channels last.
+
+        Args:
+            places: B places.
+            keys: B keys of the draws.
+            out: uint8 (B, H, W, 3), contiguous.
+
+        Raises:
+            UserError: a file is missing or no picture.
+        """
+        for row, (place, key) in enumerate(zip(places, keys, strict=True)):
+            self._show(place, key, out[row])
+
+    def _show(self, place: int, key: int | None, out: np.ndarray) -> None:
+        named = self.named(place)
+        if self._pack is not None:
+            content = self._pack.read(place)
+        else:
+            try:
+                content = read_content(self.file(place), named)
+            except FileNotFoundError:
+                raise UserError(f'there is no image {named}: correct data_root.') from None
+        box_of = View(self.image_size, self.image_size, self.resize).box
+        if self.crop == 'random_resized' and key is not None:
+            box_of = partial(self._random_box, key=int(key))
+        SHOW[self.backend](content, box_of, out, named, self.max_value)
+
+    def _random_box(self, width: int, height: int, key: int) -> Box:
+        return random_box(width, height, self.crop_seed, key)
 
     @cached_property
     def class_folders(self) -> list[str | None] | None:
@@ -196,43 +227,19 @@ class StreamingDataset(Dataset):
         return [found[row] for row in sorted(found)]
 
     def _problems(self, places: np.ndarray) -> dict[int, str]:
+        if self._pack is not None:
+            found = self._pack.problems(places, self.check == 'pixels')
+            return {row: f'{self.named(places[row])} {text}' for row, text in found.items()}
         files, facts = [self.file(place) for place in places], self._facts(places)
         why = [image_files.problem_of(file, row) for file, row in zip(files, facts, strict=True)]
-        found = {row: f'{self._named(places[row])} {text}' for row, text in enumerate(why) if text}
+        found = {row: f'{self.named(places[row])} {text}' for row, text in enumerate(why) if text}
         rows = np.array([row for row in range(len(places)) if row not in found], dtype=np.int64)
         if self.check == 'files':
             if type(self).__getitem__ is not StreamingDataset.__getitem__:  # it may read other files than images
                 return found
             rows = rows[image_files.read_whole(facts[rows, image_files.SIZE])]
-        unreadable = self._unreadable(places[rows], [files[row] for row in rows], facts[rows])
-        return found | {int(rows[place]): text for place, text in unreadable.items()}
-
-    def _unreadable(self, places: np.ndarray, files: list[str], facts: np.ndarray) -> dict[int, str]:
-        """The numbers, among these, of the images that cannot be read, each with the reason; remembered by their facts."""
-
-        def look(number: int) -> str | None:
-            named = self._named(places[number])
-            try:
-                if self.check == 'pixels':
-                    self[int(places[number])]
-                else:
-                    check_header(files[number], named, self.max_value)
-            except UserError as error:
-                return str(error).removeprefix(f'{named} ').removesuffix('.').removesuffix(': replace it')
-            return None
-
-        def make() -> dict[str, str]:
-            said = image_files.in_threads(look, range(len(places)))
-            return {str(number): text for number, text in enumerate(said) if text}
-
-        def fits(known: object) -> bool:
-            return isinstance(known, dict) and all(
-                key.isdecimal() and int(key) < len(places) and isinstance(text, str) for key, text in known.items()
-            )
-
-        reader = f'{type(self).__module__}.{type(self).__qualname__} {self.check} {self.max_value} {PIL.__version__}'
-        known = image_files.remembered(reader, files, facts, make, fits)
-        return {int(number): f'{self._named(places[int(number)])} {text}' for number, text in known.items()}
+        broken = unreadable(self, places[rows], [files[row] for row in rows], facts[rows])
+        return found | {int(rows[place]): text for place, text in broken.items()}
 
     def _leave_out_broken(self) -> None:
         self.check = 'pixels'
@@ -242,6 +249,8 @@ class StreamingDataset(Dataset):
         kept = np.array([place not in found for place in range(len(self))])
         self.labels, self._paths, self.places = self.labels[kept], self._paths[kept], self.places[kept]
         self._known = self._known[kept]
+        if self._pack is not None:
+            self._pack.keep(kept)
         self.left_out = [found[place] for place in sorted(found)]
         if found:
             self.skipped['broken images'] = len(found)
@@ -271,11 +280,13 @@ class StreamingDataset(Dataset):
         return self._content[key]
 
     def _content_sha256(self, places: np.ndarray) -> str:
+        if self._pack is not None:
+            return self._pack.content_sha256(places, map(self._paths.raw, places.tolist()), label_texts(self.labels[places]))
         facts = self._facts(places)
         digest = hashlib.sha256()
         for row in np.flatnonzero(~image_files.are_files(facts))[:1]:
             why = image_files.problem_of(self.file(places[row]), facts[row])
-            raise UserError(f'{self._named(places[row])} {why}: correct data_root, or put it there.')
+            raise UserError(f'{self.named(places[row])} {why}: correct data_root, or put it there.')
         sizes = facts[:, image_files.SIZE]
         for place, label, size in zip(places.tolist(), label_texts(self.labels[places]), sizes, strict=True):
             digest.update(self._paths.raw(place) + f' {label} {size}\n'.encode())
@@ -285,6 +296,8 @@ class StreamingDataset(Dataset):
 
     def content_of(self, indices: np.ndarray | None = None) -> str:
         """What `content_sha256` is made of, in words."""
+        if self._pack is not None:
+            return self._pack.content_of(len(self) if indices is None else len(indices))
         sizes = self._facts(np.arange(len(self)) if indices is None else np.asarray(indices))[:, image_files.SIZE]
         read = len(image_files.read_whole(sizes))
         if read == len(sizes):

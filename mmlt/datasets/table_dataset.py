@@ -19,7 +19,7 @@ class TableDataset(StreamingDataset):
         name: of the data set; None for the name of the file or folder.
         split: that was asked for.
         holdout: `dict(part=..., fraction=0.1, seed=0)`, see `Holdout`; None for all images.
-        image_size, resize, crop, crop_seed, check, on_broken, max_value: see `StreamingDataset`.
+        image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack: see `StreamingDataset`.
 
     Attributes:
         table: the images, those of the part.
@@ -46,6 +46,8 @@ class TableDataset(StreamingDataset):
         check: str,
         on_broken: str,
         max_value: float | None,
+        backend: str,
+        pack: str | Path | None,
     ) -> None:
         if split is None and len(counts := table.split_counts()) > 1:
             raise UserError(
@@ -67,7 +69,7 @@ class TableDataset(StreamingDataset):
         if name is None:
             name = table.source.resolve().name if table.lines is None else table.source.name.partition('.')[0]
         super().__init__(name, table.root, table.paths, table.labels, table.classes, image_size, resize, crop, crop_seed, check,
-                         on_broken, max_value)  # fmt: skip
+                         on_broken, max_value, backend, pack)  # fmt: skip
         self.skipped = {**table.left_out, **self.skipped}
 
     def where(self, place: int) -> str:

@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mmlt.datasets.scaling import SHOW, scale_picture, show_array
+
 
 class View(NamedTuple):
     """How the images of a test set are cut from pictures.
@@ -17,12 +19,14 @@ class View(NamedTuple):
         resize: the shorter side of a picture is scaled to this before the middle is cut out; None where the set's own images
             have that size already: of a picture the largest middle piece of their shape is scaled.
         max_value: the grey value that is white, for pictures of floats or of more than 8 bits, see `read_rgb`.
+        backend: what scales them, see `StreamingDataset`.
     """
 
     height: int
     width: int
     resize: int | None = None
     max_value: float | None = None
+    backend: str = 'pillow'
 
     def box(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The piece of a picture that is scaled to the image: left, top, right, bottom, in pixels of the picture."""
@@ -34,14 +38,24 @@ class View(NamedTuple):
         left, top = (width - wide) / 2, (height - high) / 2
         return left, top, left + wide, top + high
 
-    def __call__(self, picture: Image.Image) -> Tensor:
-        """The image uint8 (3, height, width) of an RGB picture.
+    def __call__(self, picture: Image.Image | bytes, name: str = 'the picture') -> Tensor:
+        """The image uint8 (3, height, width) of a picture.
 
-        Scaling the piece alone is scaling all and cutting out, up to rounding, for less work.
+        Args:
+            picture: the content of a file, or an RGB picture.
+            name: of the picture, for messages.
+
+        Raises:
+            UserError: it cannot be read.
         """
-        box = self.box(picture.width, picture.height)
-        view = picture.resize((self.width, self.height), Image.Resampling.BILINEAR, box=box)
-        return torch.from_numpy(np.array(view)).permute(2, 0, 1).contiguous()
+        out = np.empty((self.height, self.width, 3), dtype=np.uint8)
+        if isinstance(picture, bytes):
+            SHOW[self.backend](picture, self.box, out, name, self.max_value)
+        elif self.backend == 'opencv':
+            show_array(np.asarray(picture), self.box, out)
+        else:
+            scale_picture(picture, self.box, out)
+        return torch.from_numpy(out).permute(2, 0, 1).contiguous()
 
 
 def view_of(dataset: Any) -> View | None:
@@ -52,5 +66,9 @@ def view_of(dataset: Any) -> View | None:
     own = dataset
     while hasattr(own, 'dataset'):  # a part of another set
         own = own.dataset
-    resize, white = (getattr(own, name, None) for name in ('resize', 'max_value'))
-    return View(*image.shape[1:], *(value if isinstance(value, (int, float)) else None for value in (resize, white)))
+    numbers = [getattr(own, name, None) for name in ('resize', 'max_value')]
+    backend = getattr(own, 'backend', None)
+    return View(
+        *image.shape[1:], *(value if isinstance(value, (int, float)) else None for value in numbers),
+        backend if backend in SHOW else 'pillow',
+    )  # fmt: skip

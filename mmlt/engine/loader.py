@@ -1,10 +1,7 @@
 """Batches of tensors: from one resident uint8 tensor, or from DataLoader workers."""
 
-import os
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,17 +9,16 @@ import numpy as np
 import torch
 from mmengine.device import get_device
 from mmengine.dist import get_dist_info
-from torch.utils.data import DataLoader
 
 from mmlt.batch import Batch
 from mmlt.datasets.class_subset import ClassSubset, class_places
 from mmlt.datasets.mmpretrain_dataset import build_dataset
+from mmlt.engine.streams import Stream, seeded
 from mmlt.errors import UserError
 from mmlt.registry import DATA_SAMPLERS
 
 EPOCH_KEYS = 2**32  # the key of a draw: epoch * EPOCH_KEYS + place in the epoch's global order
 PARTNER_KEY = 2**31  # added to an image's key it is its partner's
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _resident: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -40,35 +36,6 @@ def resident_tensors(dataset) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN
     return held
 
 
-def leave_signals_to_the_run(worker: int) -> None:
-    """Let a worker live through a signal to the whole process group: the run still needs it to finish its step.
-
-    A terminal, `timeout`, Slurm and torchrun signal like that. torch's own handler would end the worker, and the run with
-    it, unsaved. A worker leaves when the run tells it to, by SIGTERM if need be, or when the run is no more.
-    """
-    if not hasattr(signal, 'sigwaitinfo'):  # macOS: torch's own handler stays
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGTERM})  # taken by the thread alone, which sees who sent it
-    threading.Thread(target=_leave_with_the_run, daemon=True).start()
-
-
-def _leave_with_the_run() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
-    os._exit(0)
-
-
-@contextmanager
-def stop_signals_held() -> Iterator[None]:
-    """Hold signals back while workers are forked: they inherit that, and none is ended before it ignores them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class BatchLoader:
     """Hand out the batches of an epoch, the same whatever ran before.
 
@@ -84,6 +51,7 @@ class BatchLoader:
         num_workers: DataLoader workers of a streaming data set.
         drop_last: leave out an epoch's last short step.
         partner_sampler: gives every image a partner, the image at the same place of this sampler's order.
+        lasting: workers live on from epoch to epoch, until `close`; else they are made anew.
     """
 
     def __init__(
@@ -94,6 +62,7 @@ class BatchLoader:
         num_workers: int = 0,
         drop_last: bool = False,
         partner_sampler=None,  # noqa: ANN001
+        lasting: bool = False,
     ) -> None:
         if partner_sampler is not None and hasattr(dataset, 'batch'):
             raise UserError(f'{type(dataset).__name__} gives images without partners: leave out partner_sampler.')
@@ -103,7 +72,9 @@ class BatchLoader:
         self.num_workers = num_workers
         self.drop_last = drop_last
         self.partner_sampler = partner_sampler
+        self.lasting = lasting
         self.rank, self.world_size = get_dist_info()
+        self._stream: Stream | None = None
         self.epoch = 0
         self.first_step = 0
 
@@ -159,32 +130,31 @@ class BatchLoader:
             indices, keys = indices.to(images.device, non_blocking=True), keys.to(images.device, non_blocking=True)
             yield self._paired(Batch(images[indices], labels[indices], indices, keys))
 
-    def _seeded(self, keys: torch.Tensor) -> list[int]:
-        """Keys for a data set, which may be shared by runs of several seeds: the run's seed above the 64 bits of a key."""
-        above = getattr(self.sampler, 'seed', 0) << 64
-        return [above + key for key in keys.tolist()]
-
     def _streamed_batches(self) -> Iterator[Batch]:
-        steps = list(self.steps())
-        keyed = getattr(self.dataset, 'takes_keys', False)  # its random crop is a function of the draw's key
-        loader = DataLoader(
-            self.dataset,
-            batch_sampler=[
-                list(zip(indices.tolist(), self._seeded(keys), strict=True)) if keyed else indices.tolist()
-                for indices, keys in steps
-            ],
-            num_workers=self.num_workers,
-            collate_fn=getattr(self.dataset, 'collate', None),  # None is torch's own, for images of one size
-            pin_memory=torch.cuda.is_available(),
-            worker_init_fn=leave_signals_to_the_run,
-        )
-        with stop_signals_held():
-            batches = iter(loader)
+        stream = self._stream
+        if stream is None:
+            most = self.batch_size * (1 if self.partner_sampler is None else 2)
+            stream = Stream(self.dataset, self.num_workers, most, self.lasting)
+            self._stream = stream if self.lasting else None
+        seed = getattr(self.sampler, 'seed', 0)
+        steps = ((indices, keys, seeded(keys, seed)) for indices, keys in self.steps())
         try:
-            for (indices, keys), items in zip(steps, batches, strict=True):
+            for items, indices, keys in stream.read(steps):
+                if stream.arrays:
+                    items = items, self._labels[indices]
                 yield self._batch(items, indices, keys)
-        except UserError as error:  # a worker's comes wrapped in its stack trace
-            raise UserError(str(error).strip().splitlines()[-1].removeprefix('mmlt.errors.UserError: ')) from error
+        except Exception:
+            self.close()
+            raise
+
+    @cached_property
+    def _labels(self) -> torch.Tensor:
+        """(N,) int64, or float32 (N, C) of images with several."""
+        return torch.from_numpy(np.asarray(self.dataset.labels))
+
+    def close(self) -> None:
+        """Let the workers go; the next epoch makes new ones."""
+        self._stream = None
 
 
 def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False) -> BatchLoader:
@@ -193,7 +163,7 @@ def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False)
     Args:
         cfg: the config, or a loader, which is given back. `classes` are those of the set to keep, see `class_places`.
         seed: of the sampler.
-        training: shuffle where the config names no sampler.
+        training: shuffle where the config names no sampler, and keep the workers from epoch to epoch.
     """
     if isinstance(cfg, BatchLoader):
         return cfg
@@ -219,4 +189,5 @@ def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False)
         cfg.get('num_workers', 0),
         cfg.get('drop_last', False),
         partner_sampler,
+        lasting=training,
     )

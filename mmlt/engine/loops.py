@@ -119,6 +119,12 @@ class EpochTrainLoop(BaseLoop):
 
     def run(self) -> torch.nn.Module:
         """Train to the end; an evaluation that a resumed checkpoint still owes comes first."""
+        try:
+            return self._run()
+        finally:
+            self.dataloader.close()
+
+    def _run(self) -> torch.nn.Module:
         self.runner.call_hook('before_train')
         self.check_last_batch()
         self.course.begin_training()

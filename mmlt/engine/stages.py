@@ -67,6 +67,13 @@ def forget_changeable() -> None:
             del _built[key]
 
 
+def scaling_of(dataset: Any) -> str | None:
+    """What scales the images of a set read from files (see `StreamingDataset`); None for others."""
+    while hasattr(dataset, 'dataset'):
+        dataset = dataset.dataset
+    return getattr(dataset, 'backend', None)
+
+
 @dataclass
 class Need:
     """A finished run, or one to be trained first, that a run builds on.
@@ -202,6 +209,7 @@ class Stage:
             get_world_size(),
             needs,
             reading=None if data.resident else self.cfg.train_dataloader.dataset,
+            scaled_by=[backend for one in (data, tested_on) if (backend := scaling_of(one)) not in (None, 'pillow')],
             weights=[sha256_of(path) for path in files if Path(path).is_file()],
             test_fingerprint=None if tested_on.metainfo.get('verified') else tested_on.fingerprint(),
         )

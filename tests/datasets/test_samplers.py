@@ -1,6 +1,8 @@
 """Samplers: what an epoch contains, how often, in which order, and which share of it a rank gets."""
 
 import math
+import time
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -169,15 +171,65 @@ def test_uniform_draws_and_permutations():
     assert len(firsts) == 6 and all(abs(n - 500) < 4.5 * math.sqrt(500 * 5 / 6) for n in firsts.values())
 
 
-@pytest.mark.parametrize('group', [[0, 0, 0, 0], [0, 1, 2, 3], [0, 0, 1, 2, 2, 2, 2, 3]])
-def test_shuffle_within_keeps_to_its_groups(group):
-    group = np.array(group)
+@pytest.mark.parametrize('at_once', [1, 3, 100])
+@pytest.mark.parametrize('sizes', [[4], [1, 1, 1, 1], [2, 1, 4, 1]])
+def test_groups_are_shuffled_within_themselves_in_pieces_of_any_size(sizes, at_once, monkeypatch):
+    sizes = np.array(sizes)
     seen = set()
     for seed in range(200):
-        positions = S.Draws(seed, 0).shuffle_within(group)
-        assert sorted(positions) == list(range(len(group))) and (group[positions] == group).all()
-        seen.add(tuple(positions))
-    assert len(seen) == math.prod(math.factorial(n) for n in np.bincount(group))  # 24, 1 and 48: every one comes up
+        monkeypatch.setattr(base, 'AT_ONCE', at_once)
+        found = list(S.Draws(seed, 0).shuffle_groups(sizes))
+        assert np.array_equal(np.concatenate([group for _, group, _ in found]), np.repeat(np.arange(len(sizes)), sizes))
+        assert [where.start for where, _, _ in found] == [0, *(where.stop for where, _, _ in found[:-1])]
+        within = np.concatenate([numbers for _, _, numbers in found])
+        ends = np.cumsum(sizes)
+        for start, end in zip(ends - sizes, ends, strict=True):
+            assert sorted(within[start:end]) == list(range(end - start))
+        seen.add(tuple(within))
+        monkeypatch.setattr(base, 'AT_ONCE', 100)
+        (whole,) = S.Draws(seed, 0).shuffle_groups(sizes)
+        assert np.array_equal(whole[2], within)
+    assert len(seen) == math.prod(map(math.factorial, sizes.tolist()))  # 24, 1 and 48: every one comes up
+
+
+class Large:
+    """437,513 images of 8,142 classes, 1,000 to 2 in each, as iNaturalist 2018 has."""
+
+    def __init__(self) -> None:
+        low, high = 0.1, 2.0
+        while high - low > 1e-12:  # the exponent of a Pareto curve with that sum
+            middle = (low + high) / 2
+            counts = np.maximum(2, 1000 * np.arange(1, 8143) ** -middle).astype(np.int64)
+            low, high = (middle, high) if counts.sum() > 437_513 else (low, middle)
+        counts[:abs(437_513 - counts.sum())] += np.sign(437_513 - counts.sum())
+        self.labels = np.random.default_rng(0).permutation(np.repeat(np.arange(8142), counts))
+        self.metainfo = dict(class_counts=counts.tolist())
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+LARGE = [
+    ('ShuffleSampler', {}), ('ClassBalancedSampler', {}), ('ClassAwareSampler', {}), ('PowerSampler', {}),
+    ('ProgressiveSampler', dict(num_epochs=90)), ('ReversedSampler', {}), ('RepeatFactorSampler', dict(threshold=0.001)),
+    ('ClassBalancedRepeatSampler', {}),
+]  # fmt: skip
+
+
+def test_an_epoch_of_a_large_set_takes_little_time_and_memory():
+    data = Large()
+    assert len(data) == 437_513 and max(data.metainfo['class_counts']) in (1000, 1001)
+    for name, options in LARGE:
+        sampler = getattr(S, name)(data, **options)
+        before = time.process_time()
+        order = sampler.epoch_indices(0)
+        assert time.process_time() - before < 1, name
+        assert len(order) == sampler.num_samples >= 437_513
+        tracemalloc.start()  # after the clock: it slows everything down
+        sampler.epoch_indices(1)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 100e6, name
 
 
 # ------------------------------------------------------------------ plain orders

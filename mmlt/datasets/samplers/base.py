@@ -12,6 +12,8 @@ from torch import Tensor
 from mmlt.arguments import number
 from mmlt.errors import UserError
 
+AT_ONCE = 2**16  # numbers, where an epoch's order is made piece by piece
+
 
 class LabelledDataset(Protocol):
     """What a sampler asks of a data set: labels int64 (N,), or of several labels an image bool (N, C), and
@@ -49,11 +51,27 @@ class Draws:
         """A permutation of `range(count)`, int64."""
         return np.argsort(self.words(count), kind='stable')
 
-    def shuffle_within(self, group: np.ndarray) -> np.ndarray:
-        """Positions, int64 (L,), that shuffle a rising `group` (L,) of ids from 0 within each group."""
-        bits = max(int(group[-1]).bit_length(), 1)  # of a key, for the group; the rest are random
-        keys = (group.astype(np.uint64) << np.uint64(64 - bits)) | (self.words(len(group)) >> np.uint64(bits))
-        return np.argsort(keys, kind='stable')
+    def shuffle_groups(self, sizes: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Shuffle the numbers from 0 within each of many groups that stand one behind another.
+
+        Args:
+            sizes: (G,) int64, above 0, of the groups.
+
+        Yields:
+            Some whole groups at a time, about `AT_ONCE` numbers: where these stand; the group of each place, int64 (L,); the
+            number of the group that stands there now, int64 (L,).
+        """
+        bits = np.uint64(max(int(len(sizes) - 1).bit_length(), 1))  # of a key, for the group; the rest are random
+        ends = np.cumsum(sizes, dtype=np.int64)
+        first = begin = 0
+        while first < len(sizes):
+            last = max(int(np.searchsorted(ends, begin + AT_ONCE, side='right')), first + 1)
+            group = np.repeat(np.arange(first, last), sizes[first:last])
+            keys = (group.astype(np.uint64) << (np.uint64(64) - bits)) | (self.words(len(group)) >> bits)
+            starts = ends[first:last] - sizes[first:last] - begin
+            within = np.argsort(keys, kind='stable') - np.repeat(starts, sizes[first:last])
+            yield slice(begin, begin + len(group)), group, within
+            first, begin = last, begin + len(group)
 
 
 class Sampler(torch.utils.data.Sampler):

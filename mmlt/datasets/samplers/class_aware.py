@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmlt.arguments import number
-from mmlt.datasets.samplers.base import ClassTable, Draws, LabelledDataset, Sampler
+from mmlt.datasets.samplers.base import AT_ONCE, ClassTable, Draws, LabelledDataset, Sampler
 from mmlt.errors import UserError
 from mmlt.registry import DATA_SAMPLERS
 
@@ -56,16 +56,21 @@ class ClassAwareSampler(Sampler):
         return int(self.class_counts.max() * np.count_nonzero(self.class_counts))
 
     def draw(self, draws: Draws, epoch: int) -> np.ndarray:
-        """See `Sampler.draw`."""
+        """See `Sampler.draw`. An order can be far longer than the data set, so it is made piece by piece, in its place."""
         per_visit, present = self.samples_per_class, self.table.classes
         num_cycles = -(-self.num_samples // (per_visit * len(present)))
-        cycle = np.repeat(np.arange(num_cycles), len(present))
-        visited = draws.shuffle_within(cycle) - cycle * len(present)  # (num_cycles * K,) places in `present`
-        place = np.repeat(visited, per_visit)[: self.num_samples]
-        # Every class comes once a cycle, so this is the index of the draw among those of its class.
-        turn = (np.repeat(cycle, per_visit) * per_visit + np.tile(np.arange(per_visit), len(visited)))[: len(place)]
-        images, starts = self._queues(draws, np.bincount(place, minlength=len(present)))
-        return images[starts[place] + turn]
+        order = np.empty(self.num_samples, dtype=np.int64)  # first the place in `present` of each draw's class
+        for where, _, visited in draws.shuffle_groups(np.full(num_cycles, len(present))):
+            piece = order[where.start * per_visit : where.stop * per_visit]
+            piece[:] = np.repeat(visited, per_visit)[: len(piece)]
+        images, starts = self._queues(draws, np.bincount(order, minlength=len(present)))
+        for first in range(0, len(order), AT_ONCE):
+            piece = order[first : first + AT_ONCE]
+            number = np.arange(first, first + len(piece))
+            # Every class comes once a cycle, so this is the index of the draw among those of its class.
+            turn = number // (per_visit * len(present)) * per_visit + number % per_visit
+            piece[:] = images[starts[piece] + turn]
+        return order
 
     def _queues(self, draws: Draws, needed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each class with an image enough permutations of its images, one after another.
@@ -80,9 +85,10 @@ class ClassAwareSampler(Sampler):
         """
         counts = self.class_counts[self.table.classes]
         rounds = -(-needed // counts)  # (K,)
-        sizes = np.repeat(counts, rounds)  # one entry a permutation
-        group = np.repeat(np.arange(len(sizes)), sizes)
-        first_image = np.repeat(np.repeat(self.table.starts[self.table.classes], rounds), sizes)
-        within = draws.shuffle_within(group) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        queue_sizes = counts * rounds
-        return self.table.images[first_image + within], np.cumsum(queue_sizes) - queue_sizes
+        sizes = counts * rounds
+        short = np.int32 if len(self.labels) < 2**31 else np.int64
+        images = np.empty(sizes.sum(), dtype=short)
+        first_image = np.repeat(self.table.starts[self.table.classes].astype(short), rounds)
+        for where, group, within in draws.shuffle_groups(np.repeat(counts.astype(short), rounds)):  # one group a permutation
+            images[where] = self.table.images[first_image[group] + within]
+        return images, np.cumsum(sizes) - sizes
