@@ -45,6 +45,8 @@ def markdown(path: str | Path) -> str:
     """
     try:
         content = read_json(path)
+        if isinstance(content, list) and content[0]['case'] == 'streaming':
+            return _streaming_markdown(content[0])
         return _accuracy_markdown(content) if isinstance(content, dict) else _speed_markdown(content)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(f'{path} holds no finished benchmark ({type(error).__name__}: {error}): run it again.') from error
@@ -67,6 +69,27 @@ def _speed_markdown(records: Sequence[dict]) -> str:
         f'\n\n{first["data"]}, batch {first["batch_size"]}, {first["device"]}, {first["threads"]} threads, torch '
         f'{first["versions"]["torch"]}, {first["pairs"]} pairs of {first["steps"]} steps; MiB: peak of the process, outside: '
         'share of the time that is not forward, backward or optimizer.\n'
+    )
+
+
+def _streaming_markdown(record: dict) -> str:
+    rates, memory = record['images_per_s_a_worker'], record['memory_of_4_workers']
+    lines = ["| read by mmlt | images/s a worker | mmpretrain's pipeline | torchvision's ImageFolder |"]
+    lines.append('| --- | ---: | ---: | ---: |')
+    for own, words in (('files', 'from the files'), ('pack', 'from a pack')):
+        cells = []
+        for one in record['ratios']:
+            if one['own'] == own:
+                low, high = one['spread']
+                cells.append(f'**{one["ratio"]:.2f}** ({low:.2f} to {high:.2f}) of {rates[one["rival"]]:,}')
+        lines.append(f'| {words} | {rates[own]:,} | {" | ".join(cells)} |')
+    return '\n'.join(lines) + (
+        f'\n\nJPEGs of 500 x 375 pixels and {record["kilobytes"]} kB ({record["pack_kilobytes"]} kB packed) to 224 x 224, '
+        f'{record["workers"]} worker(s) in every leg, {record["pairs"]} turns, {record["device"]}, load {record["load"][0]} on '
+        f'{record["processors"]} processors, torch {record["versions"]["torch"]}, OpenCV '
+        f'{record["versions"]["opencv-python-headless"]}, Pillow {record["versions"]["pillow"]}. Four workers on a list of '
+        f'{memory["list_lines"]:,} lines hold {memory["own_mb"]} MiB of their own, four epochs later '
+        f'{memory["own_mb_four_epochs_later"]} ({memory["with_share_mb"]} with their share of what all have in common).\n'
     )
 
 

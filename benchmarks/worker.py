@@ -29,6 +29,10 @@ def main() -> None:
     kind = described['kind']
     if kind == 'rival':
         from benchmarks.rival import RivalLeg as Leg
+    elif kind == 'streaming':
+        from benchmarks.streaming import StreamingLeg as Leg
+    elif kind == 'memory':
+        from benchmarks.streaming import MemoryLeg as Leg
     elif kind == 'bare':
         from benchmarks.own import BareLeg as Leg
     else:

@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 RIVALS = ('framework', 'rival-ce', 'rival-bkd', 'rival-augment')
 PARTS = ('same', 'bf16', 'channels-last', 'fused-sgd', 'compile')
 EXPERTS = ('experts-together', 'experts-separate', 'ecl-ncl')
-CASES = RIVALS + PARTS + EXPERTS
+STREAMING = ('streaming',)
+CASES = RIVALS + PARTS + EXPERTS + STREAMING
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--show', metavar='FILE', help='measure nothing: print the Markdown table of a JSON file')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1], metavar='K', help='of --train (default 0 1)')
     parser.add_argument('--cases', nargs='+', choices=CASES, default=list(RIVALS), metavar='CASE',
-                        help=f'default: {" ".join(RIVALS)}; there are too: {" ".join(PARTS + EXPERTS)}')  # fmt: skip
+                        help=f'default: {" ".join(RIVALS)}; also: {" ".join(PARTS + EXPERTS + STREAMING)}')  # fmt: skip
     parser.add_argument('--data', choices=('auto', 'cifar100', 'digits'), default='auto',
                         help='CIFAR-100-LT where it is there, else the embedded digits (auto)')  # fmt: skip
     parser.add_argument('--pairs', type=int, default=5, help='measurements of each leg (default 5)')
@@ -39,12 +40,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--warmup', type=int, default=5, help='untimed steps before them (default 5)')
     parser.add_argument('--precision', choices=('fp32', 'bf16'), help="of mmlt (default bf16; with --train the config's)")
     parser.add_argument('--threads', type=int, default=2, help='of PyTorch, in every leg (default 2)')
+    parser.add_argument('--workers', type=int, default=1, help='of the case streaming, which stands alone: processes that '
+                        'read, in every leg (default 1)')  # fmt: skip
     parser.add_argument('--json', metavar='FILE', help='write the records')
     parser.add_argument('--plot', metavar='FILE', help='write a bar chart')
     parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     args = parser.parse_args()
-    for name in ('pairs', 'steps', 'warmup', 'threads'):
+    if 'streaming' in args.cases and len(args.cases) > 1:
+        parser.error('the case streaming stands alone')
+    for name in ('pairs', 'steps', 'warmup', 'threads', 'workers'):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f'--{name} must be at least 1')
     return args
@@ -71,6 +76,11 @@ def main() -> None:
         check_out('--json', args.json, is_benchmark)
     if args.plot:
         check_out('--plot', args.plot, is_picture)
+    if 'streaming' in args.cases:
+        from benchmarks.streaming import main as streaming
+
+        streaming(args.pairs, args.workers, args.json)
+        return
     if args.train:
         from benchmarks.accuracy import accuracy_table, compare_accuracy
 
