@@ -33,6 +33,8 @@ def method_of(record: Mapping[str, Any], names: Mapping[str, str]) -> str:
     first = record.get('first')
     steps = [f'experts weighted on the {record["aggregation"]["found_on"]}'] if record.get('aggregation') else []
     steps += [correction_in_words(record['adjustment'])] if record.get('adjustment') else []
+    if record.get('ensemble'):
+        return f'{name}, mean of {len(record["ensemble"])} models'
     if steps:
         return ' + '.join([method_of(first, names) if first else name, *steps])
     if first:

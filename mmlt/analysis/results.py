@@ -57,6 +57,7 @@ RECORD: dict = {
     'adjustment?': (CORRECTION, None),
     'aggregation?': ({'found_on': (str,)}, None),
     'test_data?': FINGERPRINT,
+    'ensemble?': [{'file': (str,), 'sha256': (str,), 'epoch': (int, None)}],
     'metrics?': {str: NUMBER},
     'note?': (str, None),
 }

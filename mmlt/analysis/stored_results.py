@@ -221,6 +221,8 @@ def _runs_by_checkpoint(records: Iterable[dict[str, Any]]) -> dict[str, dict[str
 
 def _reason_to_skip(record: dict[str, Any], root: Path, runs: dict[str, dict[str, Any]]) -> str | None:
     config = config_of(record['config'])
+    if record.get('ensemble'):
+        return 'it averages several checkpoints, which is no figure of one run'
     if not _is_run(record):
         if not record.get('adjustment') and not record.get('aggregation'):
             return "it evaluates a checkpoint without a correction, and the run's own results.json has those figures"

@@ -96,8 +96,9 @@ def test_arguments() -> argparse.Namespace:
     """The command line of `test`."""
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint on the test set of a config.')
     parser.add_argument('config', help='path of the config')
-    parser.add_argument('checkpoint', help='path of a checkpoint of mmlt')
-    parser.add_argument('--out', help='write the results to this JSON file; results_<name>.json beside a run is collected')
+    parser.add_argument('checkpoint', nargs='+', help='a checkpoint of mmlt; of several the mean probabilities are tested')
+    parser.add_argument('--out', help='write the results to this JSON file, and evaluation.json and evaluation_images.npz '
+                        'beside it; results_<name>.json beside a run is collected')  # fmt: skip
     parser.add_argument('--work-dir', help="folder for per_class.csv (default: test, beside the checkpoint)")
     parser.add_argument('--precision', choices=('fp32', 'bf16'), help="instead of the checkpoint's own")
     add_arguments(parser)
@@ -135,6 +136,7 @@ def test_main() -> None:
         work_dir=args.work_dir,
         adjustment=adjustment,
         aggregate_experts=args.aggregate,
+        out=args.out,
     )
     if is_main_process():
         console.print(metrics_table(record))

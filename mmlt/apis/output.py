@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmlt.analysis.evaluation_files import file_names, read_evaluation
 from mmlt.analysis.results import RESULTS_FILE, read_results
 from mmlt.engine.checkpoint import checkpoints_of, load_checkpoint
 from mmlt.errors import UserError
@@ -40,6 +41,23 @@ def is_evaluation(path: Path) -> bool:
     except UserError:
         return False
     return not record['evaluated_epochs'] and 'test_data' in record
+
+
+def is_full_evaluation(path: Path) -> bool:
+    """Whether a file is the `evaluation.json` of a results file."""
+    try:
+        return bool(read_evaluation(path))
+    except UserError:
+        return False
+
+
+def is_predictions(path: Path) -> bool:
+    """Whether a file is the `evaluation_images.npz` of a results file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return 'target' in file.files and bool({'nll', 'probabilities'} & set(file.files))
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError):  # of one array, it gives that array
+        return False
 
 
 def is_picture(path: Path) -> bool:
@@ -93,6 +111,8 @@ def check_evaluation(out: str | None, work_dir: str | None) -> None:
         if Path(out).name == RESULTS_FILE and _is_run(Path(out).parent):
             raise UserError(f'--out {out} is the record of a run: name another file (results_NAME.json is collected too).')
         check_out('--out', out, is_evaluation)
+        for path, is_own in zip(file_names(out), (is_full_evaluation, is_predictions), strict=True):
+            check_out(f'--out {out} stands beside', path, is_own)
 
 
 def check_record(folder: Path, config_hash: str) -> None:

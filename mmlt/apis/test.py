@@ -1,14 +1,17 @@
 """Evaluate a checkpoint on a config's test set."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import get_world_size, is_main_process
 
+from mmlt.analysis.evaluation_files import write_evaluation
 from mmlt.analysis.results import BY_LABEL_FILE, evaluation, make_record, write_by_label_csv, write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
+from mmlt.apis.ensemble import join
 from mmlt.apis.inputs import check_files, say_skipped, skipped
 from mmlt.apis.posthoc import adjust_model
 from mmlt.apis.results import Results
@@ -25,19 +28,20 @@ from mmlt.models.weights import load_weights
 
 def test(
     config: str | Path,
-    checkpoint: str | Path,
+    checkpoint: str | Path | Sequence[str | Path],
     precision: str | None = None,
     overrides: dict[str, Any] | None = None,
     launcher: str = 'none',
     work_dir: str | Path | None = None,
     adjustment: Adjustment | None = None,
     aggregate_experts: bool = False,
+    out: str | Path | None = None,
 ) -> Results:
-    """Evaluate `checkpoint` with the model and the test set of `config`.
+    """Evaluate `checkpoint` with the model and the test set of `config`, and write the full evaluation.
 
     Args:
         config: path of a config, or its path below `configs`.
-        checkpoint: a checkpoint of mmlt.
+        checkpoint: a checkpoint of mmlt, or several, whose mean probabilities are evaluated; the first is one of `config`.
         precision: `fp32` or `bf16`; the checkpoint's own by default.
         overrides: config overrides.
         launcher: `none`, `pytorch` or `slurm`.
@@ -45,16 +49,22 @@ def test(
         adjustment: a correction to put on the model first; the file is then `per_class_<adjust>.csv`.
         aggregate_experts: weight the experts first by what the unlabelled test images say; `aggregated` is then part of
             the file's name.
+        out: the file that the record will be written to: `evaluation.json` and `evaluation_images.npz` then go beside it
+            (see `mmlt.analysis.evaluation_files.file_names`), else beside `per_class.csv`, and are named as that is.
 
     Returns:
         A record as `mmlt.analysis.results.RECORD` has it, with the training data in `data`, the metrics in `last`, nothing
-        in `best` and `evaluated_epochs`, and the checkpoint's run as the prerequisite `model`; and besides: `checkpoint`
-        (path, SHA-256, epoch), `test_data`, `metrics`, `per_class` rows, `adjustment` and `aggregation` if
-        there is one.
+        in `best` and `evaluated_epochs`, and the checkpoint's run as the prerequisite `model` (of several `model.0`, ...); and
+        besides: `checkpoint` (path, SHA-256, epoch), `test_data`, `metrics`, `per_class` rows, `adjustment`, `aggregation` and
+        `ensemble` (a `checkpoint` entry each) if there is one.
 
     Raises:
-        UserError: the checkpoint is damaged, or has another architecture or number of classes than the config.
+        UserError: the checkpoint is damaged, or has another architecture or number of classes than the config; several
+            checkpoints that do not go together, or are to be corrected.
     """
+    checkpoint, *others = [checkpoint] if isinstance(checkpoint, (str, Path)) else checkpoint
+    if others and (adjustment or aggregate_experts):
+        raise UserError('--adjust and --aggregate correct one model: give one checkpoint, or leave them out.')
     start_processes(launcher)
     path = find_config(config)
     cfg = load_config(path, overrides)
@@ -94,6 +104,7 @@ def test(
     )  # fmt: skip
     check_files({'test': tested})
     say_skipped({'test': tested})
+    joined = [meta, *join(runner.bare_model, meta, others)] if others else []
     aggregated = aggregate(runner) if aggregate_experts else None
     adjusted = adjust_model(adjustment, runner, train_data, meta, config_name(path)) if adjustment else None
     start = time.perf_counter()
@@ -103,10 +114,14 @@ def test(
         metrics = {name: value for name, value in metrics.items() if name.startswith('accuracy/')}
     details = runner.test_loop.details
     dataset = runner.test_loop.dataloader.dataset
-    sha256 = sha256_of(checkpoint)
+    sources = [
+        dict(file=str(path), sha256=sha256_of(path), epoch=own.get('epoch'))
+        for path, own in zip([checkpoint, *others], joined or [meta], strict=True)
+    ]
+    runs = [dict(run=str(Path(one['file']).parent), checkpoint_sha256=one['sha256']) for one in sources]
     record = make_record(
         config=config_name(path),
-        **_origin(meta),
+        **{**_origin(meta), **(dict(seed=None) if len({own.get('seed') for own in joined}) > 1 else {})},
         overrides=overrides or {},
         **({'skipped': left} if (left := skipped({'test': dataset})) else {}),
         precision=cfg.precision,
@@ -118,20 +133,25 @@ def test(
         last=evaluation(meta.get('epoch'), metrics),
         best=evaluation(None, {}),
         evaluated_epochs=[],
-        prerequisites=dict(model=dict(run=str(Path(checkpoint).parent), checkpoint_sha256=sha256)),
-        checkpoint=dict(file=str(checkpoint), sha256=sha256, epoch=meta.get('epoch')),
+        prerequisites={f'model.{place}' if others else 'model': run for place, run in enumerate(runs)},
+        checkpoint=sources[0],
         test_data=dataset.fingerprint(),
         metrics=metrics,
         per_class=details.get('per_class', []),
         note=fallback,
         **(dict(aggregation=aggregated) if aggregated else {}),
         **(dict(adjustment=adjusted) if adjusted else {}),
+        **(dict(ensemble=sources) if others else {}),
     )
+    words = [*(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
+    words += ['ensemble'] if others else []
+    if is_main_process() and (full := runner.test_loop.evaluation(not adjustment or adjustment.adjust != 'ncm')):
+        split = 'holdout' if getattr(dataset, 'split', None) == 'holdout' else 'test'
+        write_evaluation(out or folder / f'{"_".join(["results", *words])}.json', full.record(split), full.arrays())
     if is_main_process() and details.get('by_label'):
         write_by_label_csv(folder / BY_LABEL_FILE, details['by_label'])
     if is_main_process() and details.get('per_class'):
-        words = ['per_class', *(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
-        write_per_class_csv(folder / f'{"_".join(words)}.csv', details['per_class'])
+        write_per_class_csv(folder / f'{"_".join(["per_class", *words])}.csv', details['per_class'])
     return Results(record)
 
 

@@ -202,9 +202,14 @@ class EvalLoop(BaseLoop):
         """The shot groups and each class's accuracy at the last evaluation, where a metric tells; see `ShotGroupMetric`."""
         return next((metric.details for metric in self.evaluator.metrics if getattr(metric, 'details', None)), {})
 
-    def evaluation(self) -> SingleLabelEvaluation | MultiLabelEvaluation | None:
-        """Everything there is to say of the last evaluation, where a metric can; see `ShotGroupMetric.evaluation`."""
-        return next((metric.evaluation() for metric in self.evaluator.metrics if hasattr(metric, 'evaluation')), None)
+    def evaluation(self, probabilities: bool = True) -> SingleLabelEvaluation | MultiLabelEvaluation | None:
+        """Everything there is to say of the last evaluation, where a metric can; see `ShotGroupMetric.evaluation`.
+
+        Args:
+            probabilities: whether the model's outputs give any.
+        """
+        metric = next((metric for metric in self.evaluator.metrics if hasattr(metric, 'evaluation')), None)
+        return metric and metric.evaluation(probabilities)
 
     @torch.inference_mode()
     def batches(self, kind: str | None = None) -> Iterator[list[dict]]:

@@ -144,8 +144,11 @@ class MultiLabelMetric(BaseMetric):
         )
         return metrics
 
-    def evaluation(self) -> MultiLabelEvaluation:
+    def evaluation(self, probabilities: bool = True) -> MultiLabelEvaluation:
         """Everything there is to say of the last `evaluate`, on the rank that asks.
+
+        Args:
+            probabilities: as `ShotGroupMetric` has it; no figure here depends on it.
 
         Raises:
             RuntimeError: nothing has been evaluated yet.
