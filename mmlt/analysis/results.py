@@ -58,6 +58,9 @@ RECORD: dict = {
     'aggregation?': ({'found_on': (str,)}, None),
     'test_data?': FINGERPRINT,
     'ensemble?': [{'file': (str,), 'sha256': (str,), 'epoch': (int, None)}],
+    'evaluated_on?': (str,),
+    'holdout?': {'last': {str: NUMBER}, 'best': {str: NUMBER}},
+    'tuned?': {str: {'value': (*NUMBER, [NUMBER]), 'found_on': (str,)}},
     'metrics?': {str: NUMBER},
     'note?': (str, None),
 }

@@ -8,7 +8,7 @@ from mmlt.errors import UserError
 from mmlt.schema import read_json
 
 TUNE, ESTIMATE, HOLDOUT = 'tune', 'estimate', 'holdout'
-VALUES = 'a number, tune (on cao-holdout), or the --out file of such an evaluation'
+VALUES = 'a number, tune (on images set aside: --holdout), or the --out file of such an evaluation'
 SETTINGS = {  # the setting that belongs to a kind, and its default
     'logit_adjustment': ('tau', '1.0'),
     'tau_norm': ('tau', None),

@@ -23,6 +23,11 @@ def train_arguments() -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         help='torch.compile for the training step (default: on a GPU for long runs, not on a CPU)',
     )
+    parser.add_argument(
+        '--holdout',
+        action='store_true',
+        help='choose the best epoch, and whatever is tuned, on training images set aside; the test set is looked at at the end',
+    )
     parser.add_argument('--seed', type=int, help='training seed (default 0)')
     parser.add_argument('--seeds', type=int, action='extend', nargs='+', metavar='K', help='several seeds, one after the other')
     parser.add_argument(
@@ -71,6 +76,8 @@ def train_main() -> None:
         if any(name.split('.')[0] == 'compile' for name in overrides):
             raise UserError('--compile and --cfg-options compile say it twice: give one of them.')
         overrides['compile'] = args.compile
+    if args.holdout:
+        overrides['holdout'] = True
     results = [
         train(
             args.config,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
+from mmlt.config.holdout import parts, unwrapped
 from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import build_loader
@@ -14,16 +15,17 @@ from mmlt.errors import UserError
 from mmlt.evaluation import posthoc
 from mmlt.evaluation.posthoc.model import NearestMeanHead, adjust_output, replace_head
 from mmlt.models.heads import LinearHead
+from mmlt.plain import plain
 from mmlt.schema import read_json
 
 
-def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: dict, meta: dict, config: str) -> dict:
+def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, data: dict[str, dict], meta: dict, config: str) -> dict:
     """Put a correction on the runner's model, tuned or estimated first where that is asked for.
 
     Args:
         adjustment: what to do.
         runner: holds the model, its weights loaded, and the test set.
-        train_data: the config's training set.
+        data: the config's sets, `train`, `val` and `test`.
         meta: of the checkpoint.
         config: name of the config, for which a value from a file must have been tuned.
 
@@ -43,12 +45,12 @@ def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, train_data: d
         adjust_output(model, lambda logits: posthoc.correct_prior(logits, counts, prior))
     elif adjustment.adjust == 'ncm':
         value = None
-        features, _, target = collect(runner, training_set(train_data, meta, 'train'))
+        features, _, target = collect(runner, training_set(data, meta))
         replace_head(model, NearestMeanHead(posthoc.class_means(features, target, model.num_classes)))
     else:
         if setting == TUNE:
             found_on = HOLDOUT
-            value = _tune(adjustment.adjust, runner, training_set(train_data, meta, 'holdout'), counts)
+            value = _tune(adjustment.adjust, runner, holdout_set(data, meta), counts)
         else:
             value, found_on = adjustment.fixed_value(config)
         if adjustment.adjust == 'logit_adjustment':
@@ -92,37 +94,59 @@ def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:
     return features, logits, labels
 
 
-def training_set(train_data: dict, meta: dict, split: str):  # noqa: ANN201
-    """The set that a checkpoint was trained on, or what was set aside from it (`cao-holdout`, `holdout`).
+def training_set(data: dict[str, dict], meta: dict):  # noqa: ANN201
+    """The set that a checkpoint was trained on, each image looked at as the config looks at training images.
 
     Args:
-        train_data: the config's training set.
+        data: the config's sets.
         meta: of the checkpoint.
-        split: `train` or `holdout`.
 
     Raises:
-        UserError: the checkpoint was trained on all images, or the config's set is another one.
+        UserError: the config's set is another one.
     """
     trained_on = (meta.get('outcome') or {}).get('data') or {}
-    protocol, aside = trained_on.get('protocol'), trained_on.get('holdout')
-    if split == 'holdout' and protocol != 'cao-holdout' and not aside:
-        raise UserError(
-            f'a value is tuned on images that were never trained on, and this checkpoint (protocol {protocol}) has none '
-            'beside the test set: train with train_dataloader.dataset.protocol=cao-holdout, or give the value.'
-        )
-    cfg = dict(train_data)
-    if protocol:
-        cfg.update(protocol=protocol, split='train')
-    elif aside:
-        cfg = {**(cfg['dataset'] if cfg['type'] == 'LongTailedDataset' else cfg), 'holdout': aside}
-    own = build_dataset(cfg)
-    data = own.fingerprint()
-    if any(data[key] != trained_on.get(key) for key in ('indices_sha256', 'content_sha256')):
+    own = build_dataset(_as_trained(data['train'], trained_on))
+    found = own.fingerprint()
+    if any(found[key] != trained_on.get(key) for key in ('indices_sha256', 'content_sha256')):
         raise UserError(
             'the training set of this config is not the one the checkpoint was trained on: give the same overrides '
             '(train_dataloader.dataset...) as in training.'
         )
-    return own if split == 'train' else own.set_aside()
+    return own
+
+
+def holdout_set(data: dict[str, dict], meta: dict):  # noqa: ANN201
+    """The images that a checkpoint was not trained on, to tune on: those set aside, or one's own validation set.
+
+    Args:
+        data: the config's sets.
+        meta: of the checkpoint.
+
+    Raises:
+        UserError: it was trained on all images, or the config's sets are others.
+    """
+    outcome = meta.get('outcome') or {}
+    trained_on = outcome.get('data') or {}
+    if trained_on.get('protocol') == 'cao-holdout' or trained_on.get('holdout'):
+        training_set(data, meta)
+        return build_dataset(parts(_as_trained(data['train'], trained_on), data['test'])[1])
+    if not outcome.get('holdout'):
+        raise UserError(
+            f'a value is tuned on images that were never trained on, and this checkpoint (protocol '
+            f'{trained_on.get("protocol")}) has none beside the test set: train with --holdout (or with '
+            'train_dataloader.dataset.protocol=cao-holdout), or give the value.'
+        )
+    own = build_dataset(data['val'])
+    if outcome.get('test_fingerprint') not in (None, plain(own.fingerprint())):
+        raise UserError('the validation set of this config is not the one the checkpoint was chosen on: restore it.')
+    return own
+
+
+def _as_trained(train: dict, trained_on: dict) -> dict:
+    """The config of a training set, under the protocol that the checkpoint was trained by."""
+    if trained_on.get('holdout'):
+        return {**unwrapped(train), 'holdout': trained_on['holdout']}
+    return {**train, 'protocol': trained_on['protocol']} if trained_on.get('protocol') else dict(train)
 
 
 def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> float:  # noqa: ANN001

@@ -12,6 +12,7 @@ from mmlt.analysis.results import BY_LABEL_FILE, evaluation, make_record, write_
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate
 from mmlt.apis.ensemble import join
+from mmlt.apis.final_test import split_of, tuned_values
 from mmlt.apis.inputs import check_files, say_skipped, skipped
 from mmlt.apis.posthoc import adjust_model
 from mmlt.apis.results import Results
@@ -67,12 +68,13 @@ def test(
         raise UserError('--adjust and --aggregate correct one model: give one checkpoint, or leave them out.')
     start_processes(launcher)
     path = find_config(config)
-    cfg = load_config(path, overrides)
     content = load_checkpoint(checkpoint)
     meta = content['meta']
+    aside = dict(holdout=True) if (meta.get('outcome') or {}).get('holdout') else {}  # the sets are those of the training
+    cfg = load_config(path, {**aside, **(overrides or {})})
     cfg.precision, fallback = resolve_precision(precision or meta.get('precision') or cfg.get('precision', 'fp32'))
     folder = Path(work_dir or Path(checkpoint).parent / 'test')  # never over the run's own files
-    train_data = cfg.get('train_dataloader', {}).get('dataset', {})
+    data = {kind: cfg.get(f'{kind}_dataloader', {}).get('dataset', {}) for kind in ('train', 'val', 'test')}
     if cfg.get('train_dataloader', {}).get('classes'):
         cfg.test_dataloader.classes = list(meta.get('classes') or [])
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg'):
@@ -106,7 +108,7 @@ def test(
     say_skipped({'test': tested})
     joined = [meta, *join(runner.bare_model, meta, others)] if others else []
     aggregated = aggregate(runner) if aggregate_experts else None
-    adjusted = adjust_model(adjustment, runner, train_data, meta, config_name(path)) if adjustment else None
+    adjusted = adjust_model(adjustment, runner, data, meta, config_name(path)) if adjustment else None
     start = time.perf_counter()
     metrics = runner.test()
     seconds = time.perf_counter() - start
@@ -136,6 +138,8 @@ def test(
         prerequisites={f'model.{place}' if others else 'model': run for place, run in enumerate(runs)},
         checkpoint=sources[0],
         test_data=dataset.fingerprint(),
+        evaluated_on=split_of(dataset),
+        **tuned_values(runner),
         metrics=metrics,
         per_class=details.get('per_class', []),
         note=fallback,
@@ -146,8 +150,8 @@ def test(
     words = [*(['aggregated'] if aggregated else []), *([adjustment.adjust] if adjustment else [])]
     words += ['ensemble'] if others else []
     if is_main_process() and (full := runner.test_loop.evaluation(not adjustment or adjustment.adjust != 'ncm')):
-        split = 'holdout' if getattr(dataset, 'split', None) == 'holdout' else 'test'
-        write_evaluation(out or folder / f'{"_".join(["results", *words])}.json', full.record(split), full.arrays())
+        place = out or folder / f'{"_".join(["results", *words])}.json'
+        write_evaluation(place, full.record(split_of(dataset)), full.arrays())
     if is_main_process() and details.get('by_label'):
         write_by_label_csv(folder / BY_LABEL_FILE, details['by_label'])
     if is_main_process() and details.get('per_class'):

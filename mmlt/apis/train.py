@@ -20,6 +20,7 @@ from mmlt.analysis.results import (
     write_per_class_csv,
     write_results,
 )
+from mmlt.apis.final_test import Outcome, outcome_of_run, split_of, tuned_values
 from mmlt.apis.inputs import check_inputs, say_skipped, skipped
 from mmlt.apis.output import check_record
 from mmlt.apis.pictures import draw_finished, note_drawn
@@ -82,6 +83,8 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
         needed_by: name of the run this one is a prerequisite of: it is then resumed, and waited for, by itself.
     """
     check_inputs(stage.loader.dataset, stage.val_loader.dataset)  # before hours of a teacher
+    if stage.test_loader:
+        check_inputs(stage.loader.dataset, stage.test_loader.dataset)
     finished = {}
     for role, needs in stage.prerequisites.items():
         finished[role] = [checkpoint_of(need, launcher, stage.name) for need in needs]
@@ -140,21 +143,24 @@ def run_alone(
     say(f'{stage.name}{why}, seed {stage.seed}: {len(data.labels):,} images of {len(data.metainfo["classes"])} classes, '
         f'{runner.cfg.train_cfg.max_epochs} epochs, {stage.cfg.precision}, {device_name()}')  # fmt: skip
     say(f'  folder {stage.folder}')
-    say_skipped(dict(training=data, test=stage.val_loader.dataset))
+    say_skipped(evaluated_on(stage))
+    if stage.test_loader:
+        say(f'  chosen on {len(stage.val_loader.dataset):,} images that are not trained on; the test set waits for the end')
     if stage.fallback:
         say(f'  {stage.fallback}')
     for warning in filter(None, [double_correction(stage.cfg), *late_schedules(stage.cfg)]):
         say(f'  {warning}')
     runner.train()
     seconds = runner.elapsed()
-    record = results_of(stage, runner, prerequisites, seconds)
+    outcome = outcome_of_run(stage, runner)
+    record = results_of(stage, runner, outcome, prerequisites, seconds)
     if is_main_process():
-        if rows := runner.val_loop.details.get('per_class'):
+        if rows := outcome.loop.details.get('per_class'):
             write_per_class_csv(stage.folder / 'per_class.csv', rows)
-        if rows := runner.val_loop.details.get('by_label'):
+        if rows := outcome.loop.details.get('by_label'):
             write_by_label_csv(stage.folder / BY_LABEL_FILE, rows)
-        if full := runner.val_loop.evaluation():
-            write_evaluation(stage.folder / RESULTS_FILE, full.record(split_of(stage)), full.arrays())
+        if full := outcome.loop.evaluation():
+            write_evaluation(stage.folder / RESULTS_FILE, full.record(outcome.split), full.arrays())
         write_results(stage.folder, record)  # from here on the run counts as finished
         write_report(stage.folder)
         note_drawn(stage.cfg, stage.folder)
@@ -212,19 +218,21 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
     runner = LongTailedRunner.from_cfg(cfg)
-    set_loaders(runner, stage.loader, stage.val_loader)
+    set_loaders(runner, stage.loader, stage.val_loader, stage.test_loader)
     return runner
 
 
-def split_of(stage: Stage) -> str:
-    """What a run is evaluated on while it trains: `test`, or `holdout`, which was set aside from the training images."""
-    return 'holdout' if getattr(stage.val_loader.dataset, 'split', None) == 'holdout' else 'test'
+def evaluated_on(stage: Stage) -> dict:
+    """The sets of a run by what they are for."""
+    sets = dict(training=stage.loader.dataset)
+    if stage.test_loader:
+        sets[split_of(stage.val_loader.dataset)] = stage.val_loader.dataset
+    return dict(sets, test=(stage.test_loader or stage.val_loader).dataset)
 
 
-def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seconds: float) -> dict:
+def results_of(stage: Stage, runner: LongTailedRunner, outcome: Outcome, prerequisites: dict, seconds: float) -> dict:
     """The content of results.json for a finished run."""
-    last = runner.history[-1]
-    best = runner.selection.best(runner.history)
+    last, best = outcome.last, outcome.best
     epochs = runner.epoch  # fewer than planned where a hook ended the run
     checkpoint = f'epoch_{epochs}.pth'
     dataset = stage.loader.dataset
@@ -239,12 +247,18 @@ def results_of(stage: Stage, runner: LongTailedRunner, prerequisites: dict, seco
         seconds=seconds,
         images=epochs * len(dataset.labels),
         data=dataset.fingerprint(),
-        **({'skipped': left} if (left := skipped(dict(training=dataset, test=stage.val_loader.dataset))) else {}),
+        **({'skipped': left} if (left := skipped(evaluated_on(stage))) else {}),
+        evaluated_on=outcome.split,
+        **(dict(holdout=outcome.holdout) if outcome.holdout else {}),
+        **tuned_values(runner),
         epochs=epochs,
         finished=True,
-        shot_groups=runner.val_loop.details.get('shot_groups', {}),
+        shot_groups=outcome.loop.details.get('shot_groups', {}),
         last=evaluation(last['epoch'], last['metrics']),
-        best=evaluation(best['epoch'], best['metrics'], split_of(stage), runner.selection.name(best['metrics'])),
+        best=evaluation(
+            best['epoch'], best['metrics'], split_of(stage.val_loader.dataset),
+            runner.selection.name(runner.selection.best(runner.history)['metrics']),
+        ),  # fmt: skip
         evaluated_epochs=runner.evaluated_epochs,
         prerequisites=prerequisites,
         checkpoint=dict(file=checkpoint, sha256=sha256_of(stage.folder / checkpoint)),

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmlt.config.check import check_keys, check_shape
 from mmlt.config.custom_code import import_custom_code
 from mmlt.config.find import check_bases, find_config
+from mmlt.config.holdout import apply_holdout
 from mmlt.config.neighbours import (
     check_neighbours,
     in_own_words,
@@ -51,6 +52,7 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
     check_neighbours(dict(cfg.items()))
     check_shape(dict(cfg.items()))
     check_values(dict(cfg.items()))
+    apply_holdout(cfg)
     # What the data decide about the model stands beside the data: handed on here, unless the model says otherwise.
     if 'num_classes' in (cfg.get('data_preprocessor') or {}):
         cfg.setdefault('num_classes', cfg.data_preprocessor.pop('num_classes'))

@@ -46,6 +46,8 @@ def outcome_of(
     loader, checkpoint = cfg.train_dataloader, (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     selection = {key: checkpoint.get(key) for key in ('save_best', 'rule') if checkpoint.get(key) not in USUAL_SELECTION}
     scaled = cfg.get('auto_scale_lr') or {}
+    if cfg.get('holdout'):
+        more.update(holdout=True, final_test=cfg.test_dataloader.dataset)
     more.update(selection=selection, auto_scale_lr=scaled if scaled.get('enable') else None)
     return without_neutral(
         dict(
@@ -86,7 +88,7 @@ def is_neutral(name: str) -> bool:
 
 
 def handed_on(overrides: dict[str, Any]) -> dict[str, Any]:
-    """The overrides that hold for a prerequisite too: of the data, and of the way it is computed."""
+    """The overrides that hold for a prerequisite too: of the data, a hold-out among them, and of the way it is computed."""
     data = r'(train|val|test)_dataloader\.(dataset\.|num_workers)|data_preprocessor\.(mean|std)'
-    pattern = re.compile(data + r'|compile(\.|$)')
+    pattern = re.compile(data + r'|compile(\.|$)|holdout$')
     return {name: value for name, value in overrides.items() if pattern.match(name)}

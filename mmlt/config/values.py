@@ -13,6 +13,7 @@ BOOLEANS = (
     'val_dataloader.drop_last',
     'test_dataloader.drop_last',
     'find_unused_parameters',
+    'holdout',
     'model.data_preprocessor.channels_last',
 )
 COUNTS = {

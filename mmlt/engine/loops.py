@@ -229,20 +229,24 @@ class EvalLoop(BaseLoop):
                 self.runner.call_hook(f'after_{kind}_iter', batch_idx=place, data_batch=batch, outputs=records)
             yield records
 
-    def run(self) -> dict[str, float]:
+    def run(self, hooks: bool = True) -> dict[str, float]:
         """Evaluate once.
+
+        Args:
+            hooks: whether the run's hooks are called, which may for instance put an average in place of the weights.
 
         Returns:
             The metrics by name.
         """
         runner = self.runner
         kind = 'val' if is_val_loop(runner, self) else 'test'
-        runner.call_hook(f'before_{kind}')
-        runner.call_hook(f'before_{kind}_epoch')
+        call = runner.call_hook if hooks else lambda *_, **__: None
+        call(f'before_{kind}')
+        call(f'before_{kind}_epoch')
         dataset = self.dataloader.dataset
         counts = self.course.bare_model.class_counts.tolist()
         self.evaluator.dataset_meta = {**dataset.metainfo, 'class_counts': counts}
-        for records in self.batches(kind):
+        for records in self.batches(kind if hooks else None):
             self.evaluator.process(data_samples=records, data_batch=None)
         try:
             metrics = self.evaluator.evaluate(len(dataset))
@@ -250,6 +254,6 @@ class EvalLoop(BaseLoop):
             if 'same metric name' not in str(error):
                 raise
             raise UserError(f"{kind}_evaluator: {error} Set one's prefix ('mmpretrain', for instance).") from error
-        runner.call_hook(f'after_{kind}_epoch', metrics=metrics)
-        runner.call_hook(f'after_{kind}')
+        call(f'after_{kind}_epoch', metrics=metrics)
+        call(f'after_{kind}')
         return metrics

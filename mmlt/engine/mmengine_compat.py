@@ -34,10 +34,12 @@ class OpenRunner(Runner):
         self.compile_step(target)
 
 
-def set_loaders(runner: Runner, train: DataLoader, val: DataLoader) -> None:
-    """Give a runner whose loops are not built yet its loaders, in place of the config's."""
+def set_loaders(runner: Runner, train: DataLoader, val: DataLoader, test: DataLoader | None = None) -> None:
+    """Give a runner whose loops are not built yet its loaders, in place of the config's; `test` only where there is one."""
     runner._train_dataloader = train
     runner._val_dataloader = val
+    if test is not None:
+        runner._test_dataloader = test
 
 
 def is_val_loop(runner: Runner, loop: BaseLoop) -> bool:

@@ -154,7 +154,9 @@ class Stage:
         self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
         named = self.cfg.get('prerequisites') or {}
         self.several = {role for role, needed in named.items() if isinstance(needed, (list, tuple))}
-        common = dict(overrides=handed_on(self.overrides), precision=self.precision, work_root=self.work_root)
+        # What is needed must not have seen the images that are set aside either.
+        overrides = {**self.overrides, **(dict(holdout=True) if self.cfg.get('holdout') else {})}
+        common = dict(overrides=handed_on(overrides), precision=self.precision, work_root=self.work_root)
         self.prerequisites = needs_of(named, self.path, self.seed, needed_by=(*self.needed_by, self.path), **common)
         complete_model(self.cfg)
 
@@ -178,6 +180,18 @@ class Stage:
         if self.cfg.train_dataloader.get('classes'):
             cfg['classes'] = list(self.loader.dataset.metainfo['classes'])
         with building('val_dataloader'):
+            cfg['dataset'] = shared_dataset(cfg['dataset'])
+            return build_loader(cfg)
+
+    @cached_property
+    def test_loader(self) -> BatchLoader | None:
+        """The loader of the test set, for the end of a run with a hold-out; None without."""
+        if not self.cfg.get('holdout'):
+            return None
+        cfg = dict(self.cfg.test_dataloader)
+        if self.cfg.train_dataloader.get('classes'):
+            cfg['classes'] = list(self.loader.dataset.metainfo['classes'])
+        with building('test_dataloader'):
             cfg['dataset'] = shared_dataset(cfg['dataset'])
             return build_loader(cfg)
 

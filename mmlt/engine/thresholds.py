@@ -19,10 +19,9 @@ from mmlt.registry import HOOKS
 class ThresholdHook(Hook):
     """Before each evaluation, and so before the checkpoint of that epoch, choose the threshold of each class by its best F1.
 
-    It is chosen on the images that the training set sets aside (`protocol='cao-holdout'`, `holdout=dict(part='train')`), which
-    are never trained on. A class
-    that none of them shows keeps a probability of one half. The thresholds are logits (K,), the model's `thresholds`; they
-    stand in the checkpoint (`meta.thresholds`), and predictions and `MultiLabelMetric` take them from there.
+    It is chosen on the images that are set aside from training (`holdout=True`, or `protocol='cao-holdout'`). A class that
+    none of them shows keeps a probability of one half. The thresholds are logits (K,), the model's `thresholds`; they stand in
+    the checkpoint (`meta.thresholds`), and predictions and `MultiLabelMetric` take them from there.
 
     Raises:
         UserError: the training set has one label an image, or sets nothing aside.
@@ -32,23 +31,30 @@ class ThresholdHook(Hook):
 
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Refuse a training set without a hold-out at once."""
-        holdout_of(runner.train_loop.dataloader)
+        holdout_of(runner.train_loop.dataloader, runner.val_loop.dataloader)
 
     def after_train_epoch(self, runner) -> None:  # noqa: ANN001
         """Choose, where the epoch is evaluated."""
         loop = runner.train_loop
         if is_due(loop.epoch + 1, loop.max_epochs, loop.val_interval, loop.val_last):
             course = course_of(runner)
-            course.bare_model.thresholds = choose(course.bare_model, holdout_of(loop.dataloader), course.precision)
+            holdout = holdout_of(loop.dataloader, runner.val_loop.dataloader)
+            course.bare_model.thresholds = choose(course.bare_model, holdout, course.precision)
 
 
-def holdout_of(loader: BatchLoader) -> Dataset:
-    """The images that the training set sets aside.
+def holdout_of(loader: BatchLoader, val_loader: BatchLoader) -> Dataset:
+    """The images that the training set sets aside: those that are evaluated on, or those that its protocol leaves out.
+
+    Args:
+        loader: the training loader.
+        val_loader: of the evaluation while training; its set says itself whether it was set aside.
 
     Raises:
         UserError: see `ThresholdHook`.
     """
-    dataset = loader.dataset
+    dataset, evaluated = loader.dataset, val_loader.dataset
+    if getattr(evaluated, 'split', None) == 'holdout' and evaluated.labels.ndim == 2:
+        return evaluated
     try:
         if dataset.labels.ndim == 2 and hasattr(dataset, 'set_aside'):
             return dataset.set_aside()
@@ -57,8 +63,8 @@ def holdout_of(loader: BatchLoader) -> Dataset:
         why = str(error).partition(':')[0]
     raise UserError(
         'ThresholdHook chooses thresholds for several labels on images that are not trained on, and the training set has none '
-        f"({why}): set train_dataloader.dataset=dict(type='LongTailedDataset', profile='natural', protocol='cao-holdout', "
-        "dataset=...), or holdout=dict(part='train') of a MultiLabelDataset."
+        f"({why}): set holdout=True, or train_dataloader.dataset=dict(type='LongTailedDataset', profile='natural', "
+        "protocol='cao-holdout', dataset=...), or holdout=dict(part='train') of a MultiLabelDataset."
     )
 
 

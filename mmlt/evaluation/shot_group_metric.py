@@ -75,8 +75,8 @@ class ShotGroupMetric(BaseMetric):
             logits, target = sample['logits'], sample['target']
             if logits.ndim != 2 or target.shape != logits.shape[:1]:
                 raise UserError(
-                    f'ShotGroupMetric needs logits (B, K) and target (B,), got {tuple(logits.shape)} and '
-                    f'{tuple(target.shape)}: images with several labels are evaluated by MultiLabelMetric.'
+                    f'a metric needs logits (N, K) and target (N,), got {tuple(logits.shape)} and {tuple(target.shape)}: hand '
+                    'over one target an image; images with several labels are evaluated by MultiLabelMetric.'
                 )
             log_probability = torch.log_softmax(logits if logits.dtype == torch.float64 else logits.float(), dim=1)
             statistics = statistics_of_log_probabilities(log_probability, target)
