@@ -34,6 +34,11 @@ def split_of(dataset: Any) -> str:
     return 'holdout' if getattr(dataset, 'split', None) == 'holdout' else 'test'
 
 
+def chosen_on(stage: Stage) -> str:
+    """The split that chooses a run's best epoch; with `holdout = True` it is none of the test set, whatever it is called."""
+    return 'holdout' if stage.test_loader else split_of(stage.val_loader.dataset)
+
+
 def tuned_values(runner: LongTailedRunner) -> dict:
     """Values beside the weights that were chosen on images set aside, with these images' name; empty without."""
     thresholds = getattr(runner.bare_model, 'thresholds', None)

@@ -20,7 +20,7 @@ from mmlt.analysis.results import (
     write_per_class_csv,
     write_results,
 )
-from mmlt.apis.final_test import Outcome, outcome_of_run, split_of, tuned_values
+from mmlt.apis.final_test import Outcome, chosen_on, outcome_of_run, tuned_values
 from mmlt.apis.inputs import check_inputs, say_skipped, skipped
 from mmlt.apis.output import check_record
 from mmlt.apis.pictures import draw_finished, note_drawn
@@ -226,7 +226,7 @@ def evaluated_on(stage: Stage) -> dict:
     """The sets of a run by what they are for."""
     sets = dict(training=stage.loader.dataset)
     if stage.test_loader:
-        sets[split_of(stage.val_loader.dataset)] = stage.val_loader.dataset
+        sets[chosen_on(stage)] = stage.val_loader.dataset
     return dict(sets, test=(stage.test_loader or stage.val_loader).dataset)
 
 
@@ -256,7 +256,7 @@ def results_of(stage: Stage, runner: LongTailedRunner, outcome: Outcome, prerequ
         shot_groups=outcome.loop.details.get('shot_groups', {}),
         last=evaluation(last['epoch'], last['metrics']),
         best=evaluation(
-            best['epoch'], best['metrics'], split_of(stage.val_loader.dataset),
+            best['epoch'], best['metrics'], chosen_on(stage),
             runner.selection.name(runner.selection.best(runner.history)['metrics']),
         ),  # fmt: skip
         evaluated_epochs=runner.evaluated_epochs,

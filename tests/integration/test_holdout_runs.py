@@ -1,11 +1,12 @@
 """Runs with a hold-out: all that is chosen is chosen on it, and the test set is looked at once, at the end."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from commands import call
+from commands import ROOT, call
 
 from mmlt.analysis.evaluation_files import read_evaluation
 from mmlt.analysis.results import read_results
@@ -113,3 +114,60 @@ def test_several_labels_have_their_thresholds_from_the_hold_out(call):
     assert record['tuned']['thresholds']['value'] == chosen and len(set(chosen)) > 1
     tested = evaluate(THRESHOLDS, 'run/epoch_1.pth')
     assert tested['tuned'] == record['tuned'] and tested['metrics'] == pytest.approx(record['last']['metrics'], rel=1e-6)
+
+
+def own_data(folder: Path, more: str = '') -> str:
+    """A config for class folders of the digits, and these."""
+    from PIL import Image
+
+    digits = Digits()
+    for split, (start, stop) in dict(train=(0, 200), test=(200, 260)).items():
+        for place in range(start, stop):
+            image, label = digits[place]
+            path = folder / split / f'digit {label}' / f'{place}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
+    sets = {split: dict(_delete_=True, type='ImageFolder', data_root=f'{folder}/{split}', image_size=8) for split in
+            ('train', 'val', 'test')}  # fmt: skip
+    (folder / 'own.py').write_text(f"""
+_base_ = ['{ROOT / 'configs' / CE}']
+holdout = True
+train_dataloader = dict(dataset={sets['train'] | dict(crop='random_resized')})
+test_dataloader = dict(dataset={sets['test']})
+val_dataloader = dict(dataset={sets['val' if (folder / 'val').is_dir() else 'test']})
+""")
+    return str(folder / 'own.py')
+
+
+def test_ones_own_images(call, tmp_path):
+    short = ['train_cfg.max_epochs=2', 'param_scheduler.0.milestones=[1]', 'train_cfg.val_interval=1']
+    config = own_data(tmp_path)
+    done = call('train', config, '--work-dir', 'run', '--cfg-options', *short)
+    assert done.code == 0, done
+    record = read_results('run')
+    assert record['data']['holdout'] == dict(part='train', fraction=0.1, seed=0) and record['data']['num_images'] < 200
+    aside = int(re.search(r'chosen on (\d+) images', done.out)[1])
+    assert aside + record['data']['num_images'] == 200 and 10 <= aside <= 30
+    assert record['best']['selected_on'] == 'holdout' and read_evaluation('run')['images'] == 60
+    test_data = load_checkpoint('run/epoch_2.pth')['meta']['outcome']['test_data']
+    assert 'crop' not in test_data, 'what is set aside is looked at as a test image is'
+    done = call('test', config, 'run/epoch_2.pth', '--adjust', 'temperature', '--temperature', 'tune', '--out', 'tuned.json')
+    assert done.code == 0 and json.loads(Path('tuned.json').read_text())['adjustment']['found_on'] == 'holdout', done
+
+
+def test_ones_own_validation_set_is_what_is_chosen_and_tuned_on(call, tmp_path):
+    own_data(tmp_path)
+    shutil.copytree(tmp_path / 'test', tmp_path / 'val')
+    config = own_data(tmp_path)
+    short = ['train_cfg.max_epochs=1', 'param_scheduler.0.milestones=[1]']
+    done = call('train', config, '--work-dir', 'run', '--cfg-options', *short)
+    assert done.code == 0, done
+    record = read_results('run')
+    assert record['data']['num_images'] == 200 and 'holdout' not in record['data']
+    assert record['best']['selected_on'] == 'holdout' and record['evaluated_on'] == 'test'
+    tune = ['--adjust', 'temperature', '--temperature', 'tune']
+    done = call('test', config, 'run/epoch_1.pth', *tune, '--out', 'tuned.json')
+    assert done.code == 0, done
+    next((tmp_path / 'val').rglob('*.png')).unlink()
+    done = call('test', config, 'run/epoch_1.pth', *tune)
+    assert done.code == 1 and 'validation set of this config is not the one' in done.err, done
