@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
-from mmlt.config.holdout import parts, unwrapped
+from mmlt.config.holdout import unwrapped
 from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import build_loader
@@ -128,8 +128,7 @@ def holdout_set(data: dict[str, dict], meta: dict):  # noqa: ANN201
     outcome = meta.get('outcome') or {}
     trained_on = outcome.get('data') or {}
     if trained_on.get('protocol') == 'cao-holdout' or trained_on.get('holdout'):
-        training_set(data, meta)
-        return build_dataset(parts(_as_trained(data['train'], trained_on), data['test'])[1])
+        return training_set(data, meta).set_aside()
     if not outcome.get('holdout'):
         raise UserError(
             f'a value is tuned on images that were never trained on, and this checkpoint (protocol '

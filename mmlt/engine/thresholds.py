@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from mmlt.batch import Batch
 from mmlt.engine.course import course_of
 from mmlt.engine.device import autocast
-from mmlt.engine.loader import build_loader
+from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.engine.loops import is_due
 from mmlt.errors import UserError
 from mmlt.evaluation.multi_label import best_threshold
@@ -32,27 +32,31 @@ class ThresholdHook(Hook):
 
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Refuse a training set without a hold-out at once."""
-        holdout_of(runner)
+        images_aside(runner)
 
     def after_train_epoch(self, runner) -> None:  # noqa: ANN001
         """Choose, where the epoch is evaluated."""
         loop = runner.train_loop
         if is_due(loop.epoch + 1, loop.max_epochs, loop.val_interval, loop.val_last):
             course = course_of(runner)
-            holdout = holdout_of(runner)
+            holdout = images_aside(runner)
             course.bare_model.thresholds = choose(course.bare_model, holdout, course.precision)
 
 
-def holdout_of(runner: Runner) -> Dataset:
-    """The images set aside from training: those that are evaluated on, or those that the training set's protocol leaves out.
+def images_aside(runner: Runner) -> Dataset:
+    """The images that thresholds are chosen on: those that are evaluated on, if these are set aside, else `holdout_of`."""
+    evaluated = runner.val_loop.dataloader.dataset
+    aside = runner.cfg.get('holdout') or getattr(evaluated, 'split', None) == 'holdout'
+    return evaluated if aside and evaluated.labels.ndim == 2 else holdout_of(runner.train_loop.dataloader)
+
+
+def holdout_of(loader: BatchLoader) -> Dataset:
+    """The images that the training set sets aside.
 
     Raises:
         UserError: see `ThresholdHook`.
     """
-    dataset, evaluated = runner.train_loop.dataloader.dataset, runner.val_loop.dataloader.dataset
-    aside = runner.cfg.get('holdout') or getattr(evaluated, 'split', None) == 'holdout'
-    if aside and evaluated.labels.ndim == 2:
-        return evaluated
+    dataset = loader.dataset
     try:
         if dataset.labels.ndim == 2 and hasattr(dataset, 'set_aside'):
             return dataset.set_aside()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mmlt.apis.inputs import say_skipped
-from mmlt.apis.posthoc import training_set
+from mmlt.apis.posthoc import holdout_set, training_set
 from mmlt.datasets import ImageFolder, MultiLabelDataset
 from mmlt.engine.loader import build_loader
 from mmlt.engine.thresholds import holdout_of
@@ -28,12 +28,12 @@ def test_the_part_set_aside_is_found_again(root):
     trained = ImageFolder(root / 'images', image_size=8, holdout=aside)
     meta = dict(outcome=dict(data=trained.fingerprint()))
     for given in (cfg, dict(cfg, holdout=aside), dict(type='LongTailedDataset', profile='natural', dataset=cfg)):
-        own, held = (training_set(given, meta, split) for split in ('train', 'holdout'))
+        own, held = (found(dict(train=given), meta) for found in (training_set, holdout_set))
         assert own.content_sha256() == trained.content_sha256()
         assert held.class_counts == [2, 2] and held.crop == 'center' and held.split == 'holdout'
         assert not {own.path(place) for place in range(12)} & {held.path(place) for place in range(4)}
     with pytest.raises(UserError, match='has none beside the test set'):
-        training_set(cfg, dict(outcome=dict(data=ImageFolder(root / 'images', image_size=8).fingerprint())), 'holdout')
+        holdout_set(dict(train=cfg), dict(outcome=dict(data=ImageFolder(root / 'images', image_size=8).fingerprint())))
 
 
 def test_thresholds_are_chosen_on_it_and_the_rule_is_said(root, capsys):
