@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from mmlt.errors import UserError
 
+SCALARS_FILE = 'scalars.jsonl'  # in a run's folder: losses, rates and metrics as it goes, an object a line
+
 
 def atomic_write(path: str | Path, write: bytes | str | Callable[[BinaryIO], None]) -> Path:
     """Write a file beside its place, sync it, then rename it into place.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmlt.analysis.charts import segments, smoothed
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
 
@@ -73,7 +74,7 @@ def per_class_png(runs: Runs, shot_groups: Mapping[str, Any] | None = None, meas
     )
 
     content = io.BytesIO()
-    figure.savefig(content, format='png', metadata={'Software': 'mmlt'})  # by which compare_runs.py knows its own
+    figure.savefig(content, format='png', metadata={'Software': 'mmlt'})  # by which tools/compare.py knows its own
     return content.getvalue()
 
 
@@ -98,29 +99,6 @@ def _group_numbers(num_classes: int, shot_groups: Mapping[str, Any] | None) -> n
     for number, ids in enumerate((shot_groups or {}).values()):
         numbers[np.asarray(ids, dtype=np.int64)] = number
     return numbers
-
-
-def _segments(group_of: np.ndarray) -> list[tuple[int, int]]:
-    """Ranges [start, stop) of neighbours in the same group."""
-    cuts = [0, *(np.flatnonzero(np.diff(group_of)) + 1).tolist(), len(group_of)]
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
-
-
-def smoothed(values: np.ndarray, group_of: np.ndarray, window: int) -> np.ndarray:
-    """Centred running mean that never crosses the border of a shot group and leaves out NaN.
-
-    Args:
-        values: (K,) in plotting order.
-        group_of: (K,) number of each class's group.
-        window: odd number of classes a mean is taken over; fewer at a border.
-    """
-    out = np.full(len(values), np.nan)
-    for start, stop in _segments(group_of):
-        for place in range(start, stop):
-            near = values[max(start, place - window // 2) : min(stop, place + window // 2 + 1)]
-            if not np.isnan(near).all():
-                out[place] = np.nanmean(near)
-    return out
 
 
 def _style(frequency: Any, accuracy: Any, measure: str) -> None:
@@ -166,18 +144,18 @@ def _draw_run(axes: Any, number: int, label: str, values: np.ndarray, group_of: 
     style = {'color': colour, 'linestyle': LINES[number], 'linewidth': 2, 'zorder': 3}
     if few_classes:
         style |= {'marker': MARKERS[number], 'markersize': 5}
-    for start, stop in [(0, len(values))] if few_classes else _segments(group_of):
+    for start, stop in [(0, len(values))] if few_classes else segments(group_of):
         axes.plot(place[start:stop], lines[start:stop], label=text if start == 0 else None, **style)
 
 
 def _draw_groups(axes: Any, group_of: np.ndarray, shot_groups: Mapping[str, Any] | None) -> None:
     names = list(shot_groups or {})
-    segments = _segments(group_of)
-    for start, stop in segments:
+    parts = segments(group_of)
+    for start, stop in parts:
         if start:
             axes.axvline(start - 0.5, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
         # Groups cut by index, not by count, interleave here: then only the borders are drawn.
-        if names and group_of[start] >= 0 and len(segments) <= len(names):
+        if names and group_of[start] >= 0 and len(parts) <= len(names):
             text = f'{names[group_of[start]]} ({stop - start})'
             axes.text(
                 (start + stop - 1) / 2,

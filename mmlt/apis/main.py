@@ -96,7 +96,11 @@ def train_main() -> None:
         if len(results) > 1:
             console.print(*comparison_tables(results))
         for result in results:
-            console.print(f'results in {result["folder"]}: results.json, per_class.csv, report.html', markup=False)
+            files = ('results.json', 'evaluation.json', 'per_class.csv', 'by_label.csv')
+            there = [name for name in files if (result.folder / name).is_file()]
+            console.print(f'results in {result.folder}: {", ".join(there)}', markup=False)
+            if (page := result.folder / 'report.html').is_file():
+                console.print(f'all of it on a page: {page}', markup=False)
 
 
 def test_arguments() -> argparse.Namespace:

@@ -12,7 +12,7 @@ from mmengine.registry import VISUALIZERS
 
 from mmlt.engine.building import building
 from mmlt.engine.console import say
-from mmlt.engine.hooks import SCALARS_FILE
+from mmlt.files import SCALARS_FILE
 
 VIS_FOLDER = 'vis_data'  # MMEngine's name
 DRAWN = '.drawn'

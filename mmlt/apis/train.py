@@ -9,7 +9,6 @@ import torch
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 
 from mmlt.analysis.evaluation_files import write_evaluation
-from mmlt.analysis.report import REPORT_FILE, write_report
 from mmlt.analysis.results import (
     BY_LABEL_FILE,
     RESULTS_FILE,
@@ -24,6 +23,7 @@ from mmlt.apis.final_test import Outcome, chosen_on, outcome_of_run, tuned_value
 from mmlt.apis.inputs import check_inputs, say_skipped, skipped
 from mmlt.apis.output import check_record
 from mmlt.apis.pictures import draw_finished, note_drawn
+from mmlt.apis.report import ensure_report, leave_report
 from mmlt.apis.results import Results
 from mmlt.config.outcome import hash_of
 from mmlt.config.warnings import double_correction, late_schedules
@@ -96,7 +96,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
             why = f'needed by {needed_by}' if needed_by else 'nothing to do'
             say(f'{stage.name}, seed {stage.seed}: finished before in {found[0]["folder"]} ({why})')
             if is_main_process():
-                ensure_report(Path(found[0]['folder']))
+                ensure_report(Path(found[0]['folder']), stage.val_loader.dataset)
                 if not needed_by:
                     draw_finished(stage.cfg, Path(found[0]['folder']))
             return found[0]
@@ -162,7 +162,7 @@ def run_alone(
         if full := outcome.loop.evaluation():
             write_evaluation(stage.folder / RESULTS_FILE, full.record(outcome.split), full.arrays())
         write_results(stage.folder, record)  # from here on the run counts as finished
-        write_report(stage.folder)
+        leave_report(stage.folder, stage.val_loader.dataset)
         note_drawn(stage.cfg, stage.folder)
     minutes, rest = divmod(round(seconds), 60)
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
@@ -189,12 +189,6 @@ def checkpoint_of(need: Need, launcher: str, needed_by: str) -> Path:
         return need.source
     result = run_stage(need.source, resume=True, launcher=launcher, needed_by=needed_by)
     return Path(result['folder']) / result['checkpoint']['file']
-
-
-def ensure_report(folder: Path) -> None:
-    """Write a finished run's page; a run killed just before it is given one when it is next asked for."""
-    if not (folder / REPORT_FILE).is_file():
-        write_report(folder)
 
 
 def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> LongTailedRunner:

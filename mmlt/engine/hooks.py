@@ -18,10 +18,8 @@ from mmlt.engine.console import console, note, on_terminal, say
 from mmlt.engine.course import PlainCourse, course_of
 from mmlt.engine.selection import Selection
 from mmlt.errors import UserError
-from mmlt.files import atomic_write
+from mmlt.files import SCALARS_FILE, atomic_write
 from mmlt.registry import HOOKS
-
-SCALARS_FILE = 'scalars.jsonl'
 
 
 @HOOKS.register_module()

@@ -4,45 +4,7 @@ import copy
 from collections.abc import Callable
 
 import pytest
-
-RECORD = {
-    'schema': 1,
-    'config': 'ce/resnet8_digitslt',
-    'config_hash': 'ab' * 32,
-    'overrides': {},
-    'seed': 0,
-    'precision': 'fp32',
-    'finished': True,
-    'wall_seconds': 61.5,
-    'images_per_s': 5000.0,
-    'device': 'CPU <2 cores> | test',
-    'versions': {'torch': '2.12.1', 'mmlt': '0.1.0'},
-    'data': {
-        'dataset': 'digits',
-        'profile': 'exp',
-        'imbalance_ratio': 100,
-        'protocol': 'cao',
-        'num_images': 1234,
-        'indices_sha256': '0123456789abcdef' * 4,
-        'content_sha256': 'fedcba9876543210' * 4,
-    },
-    'shot_groups': {'convention': 'standard', 'many': 2, 'medium': 2, 'few': 0},
-    'last': {
-        'epoch': 30,
-        'selected_on': None,
-        'metrics': {
-            'accuracy/top1': 60.0,
-            'accuracy/mean_class': 61.0,
-            'accuracy/many': 80.0,
-            'accuracy/medium': 42.0,
-            'calibration/ece': 0.1234,
-            'nll': 1.5,
-        },
-    },
-    'best': {'epoch': 28, 'selected_on': 'test', 'metrics': {'accuracy/top1': 62.5, 'nll': 1.4}},
-    'evaluated_epochs': [10, 20, 28, 29, 30],
-    'prerequisites': {},
-}
+from made_runs import RECORD
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmlt.analysis.plots import per_class_png, plot_per_class, smoothed
+from mmlt.analysis.charts import smoothed
+from mmlt.analysis.plots import per_class_png, plot_per_class
 from mmlt.errors import UserError
 from mmlt.priors import shot_groups
 

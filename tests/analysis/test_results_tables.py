@@ -1,14 +1,17 @@
 """Tables: means over seeds, recipes apart, text that says what was chosen where."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from mmlt.analysis.methods import correction_in_name, correction_in_words, method_of, names_in
-from mmlt.analysis.report import measure, report_html
+from mmlt.analysis.report import report_html
+from mmlt.analysis.report.details import measure
 from mmlt.analysis.rows import format_duration, rows_by_recipe
+from mmlt.analysis.run_files import RunFiles
 from mmlt.analysis.stored_results import stored_name
 from mmlt.analysis.tables import (
     NOTHING_STORED,
@@ -261,7 +264,7 @@ def test_detectors_have_tables_of_average_precision(make_record):
     table = comparison_table([record])
     assert [str(column.header) for column in table.columns][2:7] == ['box AP', 'box AP50', 'box APr', 'box APc', 'box APf']
     assert accuracies(metrics) == ['bbox AP 40.00', 'bbox APr 43.00', 'bbox APc 44.00', 'bbox APf 45.00']
-    assert 'box APr (%)' in report_html(record, []) and measure(record) == 'box AP'
+    assert 'box APr (%)' in report_html(RunFiles(Path('.'), record)) and measure(record) == 'box AP'
 
 
 def test_the_best_epoch_is_shown_by_the_metric_that_chose_it(make_record):

@@ -77,9 +77,10 @@ def note(content: Any, warn: bool = False) -> Html:
     return tag('p', content, cls='note warn' if warn else 'note')
 
 
-def columns(*parts: Html | None) -> Html:
-    """Parts side by side where there is room, one below the other on a phone."""
-    return tag('div', *(tag('div', part) for part in parts if part), cls='columns')
+def columns(*parts: Html | None, uneven: bool = False) -> Html:
+    """Parts side by side where there is room, one below the other on a phone; `uneven`: the first of two takes more."""
+    shown = [tag('div', part) for part in parts if part]
+    return tag('div', *shown, cls='columns uneven' if uneven and len(shown) == 2 else 'columns') if shown else Html('')
 
 
 def tiles(entries: Iterable[tuple[str, str, str, Sequence[Any]]]) -> Html:

@@ -91,12 +91,12 @@ def _uri(content: io.BytesIO, kind: str) -> str:
     return f'data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}'
 
 
-def thumbnails(pictures: Iterable[Thumbnail]) -> Html:
-    """A grid of pictures; as many in a row as there is room for."""
+def thumbnails(pictures: Iterable[Thumbnail], small: bool = False) -> Html:
+    """A grid of pictures, as many in a row as there is room for; `small`: for half of the page's width."""
     boxes = []
     for one in pictures:
         image = tag('img', src=one.source, alt=one.alt, cls='tiny' if one.tiny else None)
         first, *others = one.lines or ('',)
         caption = tag('figcaption', first, *(tag('span', line) for line in others)) if one.lines else None
         boxes.append(tag('figure', image, caption, cls='thumb'))
-    return tag('div', *boxes, cls='thumbs')
+    return tag('div', *boxes, cls='thumbs small' if small else 'thumbs')

@@ -56,7 +56,7 @@ class Plot:
 
     def __init__(
         self, width: int, height: int, x: tuple[float, float], y: tuple[float, float], log: str = '',
-        margins: tuple[int, int, int, int] = (44, 14, 14, 44),
+        margins: tuple[int, int, int, int] = (44, 14, 30, 46),
     ) -> None:  # fmt: skip
         left, right, top, bottom = margins
         self.width, self.height = width, height
@@ -89,7 +89,7 @@ class Plot:
             if grid and not right:
                 self.add(f'<path class="rule" d="M{self.left} {at:.1f}H{self.right}"/>')
             self.label(self.right + 6 if right else self.left - 6, at + 4, form(value), 'start' if right else 'end', 'soft')
-        self.label(self.width if right else 0, self.top - 10, title, 'end' if right else 'start', 'soft')
+        self.label(self.width if right else 0, 12, title, 'end' if right else 'start', 'soft')
 
     def x_axis(self, title: str, form: Callable[[float], str] = '{:g}'.format, ticks: Sequence[float] | None = None) -> None:
         """Numbers below."""
@@ -124,6 +124,12 @@ class Plot:
                 mark = f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="{radius:g}"'
                 self.add(f'{mark}>{name}</circle>' if name else f'{mark}/>')
         self.add('</g>')
+
+    def dots(self, xs: Sequence[float], ys: Sequence[float], series: int, radius: float, opacity: float) -> None:
+        """Points without names, in a tenth of the space."""
+        path = ''.join(f'M{self.x(x):.1f} {self.y(y):.1f}h0' for x, y in zip(xs, ys, strict=True) if math.isfinite(y))
+        style = f'stroke-width:{2 * radius:g};stroke-linecap:round;opacity:{opacity:g}'
+        self.add(f'<path class="l{_colour(series)}" style="{style}" d="{path}"/>')
 
     def whiskers(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], series: int) -> None:
         """Upright lines from `low` to `high`."""
@@ -169,14 +175,15 @@ class Plot:
         )
 
 
-def responsive(draw: Callable[[int], Plot], alt: str) -> Html:
+def responsive(draw: Callable[[int], Plot], alt: str, wide: int = WIDE) -> Html:
     """A plot drawn twice, and shown by the width of the screen: text stays legible on a phone.
 
     Args:
-        draw: gives the drawing of a width: `WIDE` or `NARROW`.
+        draw: gives the drawing of a width: `wide` or `NARROW`.
         alt: what it shows.
+        wide: width on a large screen, in pixels.
     """
-    return tag('div', draw(WIDE).html(alt, 'wide'), draw(NARROW).html(alt, 'narrow'), cls='plot')
+    return tag('div', draw(wide).html(alt, 'wide'), draw(NARROW).html(alt, 'narrow'), cls='plot')
 
 
 def single(plot: Plot, alt: str) -> Html:
@@ -184,21 +191,25 @@ def single(plot: Plot, alt: str) -> Html:
     return tag('div', plot.html(alt, 'half'), cls='plot')
 
 
-def legend(entries: Sequence[tuple[int, str]], marks: str = 'line') -> Html:
+def legend(entries: Sequence[tuple[int, str]], marks: str = 'line', dashed: bool = True) -> Html:
     """What the series are.
 
     Args:
         entries: number of a series (0 for the grey bars) and its name.
         marks: `line`, `point`, or `both`.
+        dashed: whether lines are dashed as `Plot.line` draws them.
     """
     parts = []
     for series, name in entries:
         if series == 0:
             swatch = '<rect class="bar" x="1" y="1" width="22" height="10" rx="2"/>'
         else:
-            dash = f' stroke-dasharray="{DASHES[(series - 1) % SERIES]}"' if DASHES[(series - 1) % SERIES] else ''
+            dash = DASHES[(series - 1) % SERIES] if dashed else ''
+            dash = f' stroke-dasharray="{dash}"' if dash else ''
             line = f'<path class="curve l{_colour(series)}"{dash} d="M1 6H23"/>' if marks != 'point' else ''
-            point = f'<circle class="f{_colour(series)}" cx="12" cy="6" r="4"/>' if marks != 'line' else ''
+            hollow = series > 1 and marks == 'both'  # as the plots have them
+            own = f'hollow l{_colour(series)}' if hollow else f'f{_colour(series)}'
+            point = f'<circle class="{own}" cx="12" cy="6" r="4"/>' if marks != 'line' else ''
             swatch = line + point
         parts.append(tag('span', Html(f'<svg width="24" height="12" aria-hidden="true">{swatch}</svg>'), tag('span', name)))
     return tag('div', *parts, cls='legend')

@@ -30,7 +30,7 @@ p.warn {{ border-left: 3px solid var(--s2); padding-left: .7rem; }}
 a {{ color: var(--accent); }}
 code {{ font: .92em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }}
 
-.tiles {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(9.4rem, 1fr)); gap: .7rem; margin: 1.2rem 0; }}
+.tiles {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .7rem; margin: 1.2rem 0; }}
 .tile {{ background: var(--raised); border-radius: .6rem; padding: .7rem .9rem .75rem; min-width: 0; }}
 .tile b {{ display: block; font-size: 1.65rem; line-height: 1.25; font-weight: 620; font-variant-numeric: tabular-nums; }}
 .tile b small {{ font-size: .55em; font-weight: 500; color: var(--soft); margin-left: .15em; }}
@@ -42,8 +42,9 @@ code {{ font: .92em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; ove
 .tall thead th {{ position: sticky; top: 0; background: var(--paper); }}
 table {{ border-collapse: collapse; font-size: .9rem; }}
 th, td {{ padding: .28rem 1.1rem .28rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }}
-td {{ overflow-wrap: anywhere; min-width: 4rem; }}
-td.number {{ min-width: 0; white-space: nowrap; }}
+td {{ max-width: 32rem; }}
+td code {{ display: block; min-width: 12rem; }}
+td.number {{ white-space: nowrap; }}
 th {{ font-weight: 600; color: var(--soft); font-size: .82rem; vertical-align: bottom; }}
 td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums; padding: .28rem .2rem .28rem 1.1rem; }}
 th:last-child, td:last-child {{ padding-right: .2rem; }}
@@ -52,6 +53,7 @@ figure {{ margin: .6rem 0 1.2rem; }}
 figcaption {{ margin-top: .35rem; max-width: 46rem; }}
 .columns {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 0 2.4rem; }}
 .columns > * {{ min-width: 0; }}
+@media (min-width: 62rem) {{ .uneven {{ grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }} }}
 .legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.3rem; font-size: .875rem; margin: .3rem 0 .1rem; }}
 .legend span {{ display: inline-flex; align-items: center; gap: .45rem; min-width: 0; overflow-wrap: anywhere; }}
 .legend svg {{ flex: none; }}
@@ -59,17 +61,12 @@ figcaption {{ margin-top: .35rem; max-width: 46rem; }}
 svg {{ overflow: visible; }}
 .plot svg {{ display: block; width: 100%; height: auto; font: 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }}
 .plot svg.narrow {{ display: none; }}
-@media screen and (max-width: {NARROW - 1}px) {{
-  .plot svg.narrow {{ display: block; max-width: 34rem; }}
-  .plot svg.wide {{ display: none; }}
-  body {{ padding: 1.3rem 1rem 3rem; }}
-  h1 {{ font-size: 1.35rem; }}
-  h2 {{ margin-top: 2.2rem; }}
-  .tiles {{ grid-template-columns: repeat(auto-fill, minmax(8.2rem, 1fr)); gap: .5rem; }}
-  .tile b {{ font-size: 1.4rem; }}
-}}
+.plot svg.half {{ max-width: 33rem; }}
 svg text {{ fill: var(--ink); }}
 svg .soft {{ fill: var(--soft); }}
+svg .bright {{ fill: #fff; }}
+svg .ink {{ fill: var(--ink); }}
+svg .soft-bar {{ opacity: .55; }}
 svg .rule {{ stroke: var(--line); stroke-width: 1; fill: none; }}
 svg .cut {{ stroke: var(--soft); stroke-width: 1; stroke-dasharray: 3 4; fill: none; }}
 svg .bar {{ fill: var(--bar); }}
@@ -81,6 +78,7 @@ svg .f{n} {{ fill: var(--s{n}); }} svg .l{n} {{ stroke: var(--s{n}); }}''' for n
 
 .thumbs {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(6.6rem, 1fr)); gap: .9rem .7rem;
   margin: .6rem 0 1rem; }}
+.thumbs.small {{ grid-template-columns: repeat(auto-fill, minmax(5.3rem, 1fr)); gap: .6rem; }}
 .thumb {{ margin: 0; min-width: 0; }}
 .thumb img {{ display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--raised);
   border-radius: .4rem; }}
@@ -94,6 +92,20 @@ details {{ border-top: 1px solid var(--line); padding: .5rem 0; }}
 details:last-of-type {{ border-bottom: 1px solid var(--line); }}
 summary {{ cursor: pointer; font-weight: 600; padding: .25rem 0; }}
 details > :nth-child(2) {{ margin-top: .4rem; }}
+
+@media screen and (max-width: {NARROW - 1}px) {{
+  .plot svg.narrow {{ display: block; max-width: 34rem; }}
+  .plot svg.wide {{ display: none; }}
+  body {{ padding: 1.3rem 1rem 3rem; }}
+  h1 {{ font-size: 1.35rem; }}
+  h2 {{ margin-top: 2.2rem; }}
+  .tiles {{ grid-template-columns: repeat(auto-fill, minmax(8.2rem, 1fr)); gap: .5rem; }}
+  .tile b {{ font-size: 1.4rem; }}
+  td:first-child, th:first-child {{ position: sticky; left: 0; background: var(--paper); min-width: 8rem; }}
+  .thumbs.small {{ grid-template-columns: repeat(4, minmax(0, 1fr)); }}
+  .thumbs.small > :nth-child(n + 5) {{ display: none; }}
+  .tall thead th:first-child {{ z-index: 1; }}
+}}
 
 @media print {{
   body {{ max-width: none; padding: 0; font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
