@@ -223,7 +223,7 @@ CASES = {
         ('train', [CE, '--work-dir', '{run}', '--resume', '--cfg-options', ONE, 'optim_wrapper.optimizer.lr=0.2']),
         ['optim_wrapper.optimizer.lr', '0.1', '0.2']),
     'two runs in one folder': (('train', [CE, '--work-dir', '{busy}']), ['another process', 'busy', '--work-dir']),
-    'results that are not there': (('compare_runs', ['nowhere']), ['nowhere', 'results']),
+    'results that are not there': (('compare', ['nowhere']), ['nowhere', 'results']),
     'foreign weights that are not there': (('convert_weights', ['no.npz', 'o.pth', '--config', CE]), ['no.npz']),
     'hostile foreign weights': (
         ('convert_weights', ['{files}/hostile.pth', 'o.pth', '--config', CE]), ['hostile.pth', 'run code']),
@@ -255,10 +255,10 @@ CASES = {
     '--out that is a folder': (('test', [CE, '{run}/epoch_1.pth', '--out', '{run}']), ['--out', 'is a folder']),
     'an evaluation into the folder of a run': (
         ('test', [CE, '{run}/epoch_1.pth', '--work-dir', '{run}']), ['--work-dir', 'folder of a run']),
-    '--plot over the results': (('compare_runs', ['{run}', '--plot', '{run}/results.json']), ['--plot', '.png']),
-    '--plot over a photo': (('compare_runs', ['{run}', '--plot', '{files}/photo.png']), ['--plot', 'photo.png', 'not made by']),
+    '--plot over the results': (('compare', ['{run}', '--plot', '{run}/results.json']), ['--plot', '.png']),
+    '--plot over a photo': (('compare', ['{run}', '--plot', '{files}/photo.png']), ['--plot', 'photo.png', 'not made by']),
     '--plot over a checkpoint of that name': (
-        ('compare_runs', ['{run}', '--plot', '{files}/model.png']), ['--plot', 'model.png', 'not made by']),
+        ('compare', ['{run}', '--plot', '{files}/model.png']), ['--plot', 'model.png', 'not made by']),
     'a picture over a photo': (
         ('browse_dataset', [CE, '--out', '{files}/photo.png']), ['--out', 'photo.png', 'not made by']),
     'converted weights over a checkpoint': (
@@ -272,11 +272,11 @@ CASES = {
     'a run into a folder with a file called so': (
         ('train', [CE, '--work-dir', '{files}/strange']), ['strange', 'no record of this run', 'move it away', '--work-dir']),
     # files of the right name
-    'results in brackets': (('compare_runs', ['{files}/strange']), ['strange/results.json', 'nested too deeply']),
+    'results in brackets': (('compare', ['{files}/strange']), ['strange/results.json', 'nested too deeply']),
     'a table without lines': (
-        ('compare_runs', ['{files}/empty_csv', '--plot', 'x.png']), ['per_class.csv', 'one line for each class']),
+        ('compare', ['{files}/empty_csv', '--plot', 'x.png']), ['per_class.csv', 'one line for each class']),
     'a table with a quote left open': (
-        ('compare_runs', ['{files}/open_csv', '--plot', 'x.png']), ['per_class.csv', 'columns class, name']),
+        ('compare', ['{files}/open_csv', '--plot', 'x.png']), ['per_class.csv', 'columns class, name']),
     'a tuned value in brackets': (
         ('test', [CE, '{run}/epoch_1.pth', '--adjust', 'tau_norm', '--tau', '{files}/strange/results.json']),
         ['strange/results.json', 'was not written by']),

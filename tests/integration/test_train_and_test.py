@@ -42,7 +42,7 @@ def test_bkd_whole_beats_its_teacher_and_is_reused(run):
     tested = json.loads((run.folder / 'out.json').read_text())
     assert tested['metrics'] == pytest.approx(student['last']['metrics'], abs=1e-4)
     assert not any('teacher' in name for name in torch.load(checkpoint)['state_dict'])
-    out, _ = run('compare_runs.py', folder, '--plot', 'plot.png')
+    out, _ = run('compare.py', folder, '--plot', 'plot.png')
     assert (run.folder / 'plot.png').stat().st_size > 5000
 
 
@@ -182,7 +182,7 @@ def test_an_evaluation_is_written_over_an_earlier_one_and_is_never_taken_for_the
     assert 'resumed after epoch 1' in out and json.loads((run.folder / 'run/results.json').read_text())['evaluated_epochs']
 
 
-@pytest.mark.parametrize('tool', ['train.py', 'test.py', 'grid.py', 'print_config.py', 'compare_runs.py'])
+@pytest.mark.parametrize('tool', ['train.py', 'test.py', 'grid.py', 'print_config.py', 'compare.py'])
 def test_help_from_the_script_itself(tool, tmp_path):
     command = [sys.executable, '-I', ROOT / 'tools' / tool, '--help']  # -I: no mmlt but the one beside the script
     assert 'usage' in subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mmlt.analysis.pages import Html, folded, join, note, page
+from mmlt.analysis.pages import Html, note, page
 from mmlt.analysis.report import detection, multi_label, single_label
 from mmlt.analysis.report.details import details, subtitle
 from mmlt.analysis.report.pictures import TestPictures
@@ -55,5 +55,3 @@ def task_of(run: RunFiles) -> str:
         return 'multi_label' if run.evaluation['task'] == 'multi_label' else 'single_label'
     return 'multi_label' if run.by_label or 'mAP' in run.record['last']['metrics'] else 'single_label'
 
-
-__all__ = ['REPORT_FILE', 'RunFiles', 'folded', 'join', 'report_html', 'task_of', 'write_report']

@@ -1,0 +1,139 @@
+"""Runs side by side: who is compared with whom, and how sure a difference is, against slow references."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from made_runs import make_run
+from scipy.stats import ttest_ind
+
+from mmlt.analysis.comparison import differences, matches, texts
+from mmlt.analysis.comparison.differences import welch
+from mmlt.analysis.comparison.page import comparison_html
+from mmlt.analysis.run_files import read_run
+from mmlt.apis.compare import compare
+from mmlt.errors import UserError
+from mmlt.evaluation.bootstrap import stratified_draws
+
+
+@pytest.fixture
+def runs(tmp_path, make_record):
+    """Two configs with two seeds each, on the same test images."""
+    folders = []
+    for config, skill in (('ce/digits', 2.0), ('b_k%d/digits', 3.0)):
+        for seed in (0, 1):
+            folders.append(tmp_path / f'{config[:2]}{seed}')
+            record = make_record(config=config, seed=seed)
+            make_run(folders[-1], record, num_classes=4, skill=skill, seed=10 * seed + int(skill))
+    return folders
+
+
+def compared(folders, resamples=200):
+    found = matches([read_run(folder, before=False) for folder in folders])
+    return [(match, differences(match, resamples)) for match in found]
+
+
+@pytest.mark.parametrize('sizes', [(2, 2), (3, 5), (2, 10)])
+def test_interval_over_seeds_is_welchs(sizes):
+    random = np.random.default_rng(sum(sizes))
+    ours, theirs = random.normal(5, 1, sizes[0]).tolist(), random.normal(4, 3, sizes[1]).tolist()
+    expected = ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+    assert welch(ours, theirs) == pytest.approx((expected.low, expected.high))
+    assert welch(ours, theirs[:1]) is None and welch([2.0, 2.0], [1.0, 1.0]) == (1.0, 1.0)
+
+
+def test_seeds_of_a_config_are_one_contestant(runs):
+    ((match, found),) = compared(runs[::-1])
+    assert [(one.label, one.seeds) for one in match.contestants] == [('b_k%d', '0, 1'), ('ce', '0, 1')]  # first named, first
+    ours = [read_run(folder).metric('accuracy/top1') for folder in runs[:2]]
+    theirs = [read_run(folder).metric('accuracy/top1') for folder in runs[2:]]
+    (top,) = [one for one in found if one.metric.key == 'accuracy/top1']
+    assert top.contestant == 'ce' and top.value == pytest.approx(np.mean(ours) - np.mean(theirs))
+    assert top.over_seeds == pytest.approx(welch(ours, theirs))
+
+
+def test_interval_over_images_draws_the_same_images_for_both_sides(runs):
+    ((match, found),) = compared(runs)
+    images = [read_run(folder).images for folder in runs]
+    target = images[0]['target']
+    order, sizes = np.argsort(target, kind='stable'), np.bincount(target)
+    right = np.array([(one['top_classes'][:, 0] == target)[order] for one in images])
+    sure = np.array([one['nll'][order] for one in images], dtype=float)
+    starts = np.cumsum(sizes) - sizes
+    slow = {'accuracy/top1': [], 'accuracy/many': [], 'nll': []}
+    many = match.contestants[0].runs[0].groups['many']
+    for drawn in np.concatenate(list(stratified_draws(sizes, 200))):
+        gain = (right[2:, drawn].mean(0) - right[:2, drawn].mean(0)) * 100
+        slow['accuracy/top1'].append(gain.mean())
+        slow['accuracy/many'].append(np.mean([gain[starts[c] : starts[c] + sizes[c]].mean() for c in many]))
+        slow['nll'].append((sure[2:, drawn].mean(0) - sure[:2, drawn].mean(0)).mean())
+    for key, values in slow.items():
+        (one,) = [one for one in found if one.metric.key == key]
+        assert one.over_images == pytest.approx(np.percentile(values, [2.5, 97.5]).tolist(), abs=1e-6)
+
+
+def test_a_run_against_its_copy_differs_by_nothing(tmp_path, make_record):
+    for name in ('a', 'b'):
+        make_run(tmp_path / name, make_record(config=f'{name}/x'), num_classes=4)
+    ((_, found),) = compared([tmp_path / 'a', tmp_path / 'b'])
+    assert {one.value for one in found} == {0.0} and all(one.better is None for one in found)
+    assert {one.over_images for one in found if one.metric.key == 'accuracy/top1'} == {(0.0, 0.0)}
+    assert all(one.over_seeds is None for one in found)
+
+
+def test_other_test_images_have_no_paired_interval(tmp_path, make_record):
+    make_run(tmp_path / 'a', make_record(config='a/x'), num_classes=4)
+    make_run(tmp_path / 'b', make_record(config='b/x'), num_classes=4, per_class=19)
+    ((_, found),) = compared([tmp_path / 'a', tmp_path / 'b'])
+    assert found and all(one.over_images is None for one in found)
+
+
+def test_several_labels_are_compared_too(tmp_path, make_record):
+    for name, skill in (('a', 1.0), ('b', 3.0)):
+        make_run(tmp_path / name, make_record(config=f'{name}/x'), num_classes=6, skill=skill, several=True)
+    ((match, found),) = compared([tmp_path / 'a', tmp_path / 'b'], 50)
+    (precision,) = [one for one in found if one.metric.key == 'mAP']
+    low, high = precision.over_images
+    assert low < precision.value < high and precision.better and precision.value > 5
+    assert 'mean average precision, few-shot' in comparison_html([(match, found)])
+
+
+def test_files_hold_the_same_figures(runs, tmp_path):
+    ((match, found),) = result = compare(runs, tmp_path / 'out')
+    rows = list(csv.DictReader((tmp_path / 'out/comparison.csv').open()))
+    for one in found:
+        (row,) = [row for row in rows if (row['config'], row['metric']) == (one.contestant, one.metric.key)]
+        assert float(row['difference']) == one.value
+        assert row['images_low'] == ('' if one.over_images is None else str(one.over_images[0]))
+    (row,) = [row for row in rows if row['config'] == 'ce' and row['metric'] == 'accuracy/top1']
+    values = [json.loads((folder / 'results.json').read_text())['last']['metrics']['accuracy/top1'] for folder in runs[:2]]
+    assert float(row['mean']) == pytest.approx(np.mean(values))
+    assert float(row['deviation']) == pytest.approx(np.std(values, ddof=1))
+    figure = f'{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}'
+    assert f'| ce | 0, 1 | {figure} |' in (tmp_path / 'out/comparison.md').read_text()
+    latex = (tmp_path / 'out/comparison.tex').read_text()
+    assert figure.replace('±', r'$\pm$') in latex and r'b\_k\%d & \textbf{' in latex
+    assert figure in (tmp_path / 'out/comparison.html').read_text() and texts.markdown(result).count('\n| ce |') == 1
+    compare(runs[:1], tmp_path / 'out')  # its own files are written over
+
+
+def test_configs_of_one_name_are_told_apart(tmp_path, make_record):
+    for name in ('a', 'b'):
+        make_run(tmp_path / name, make_record(), num_classes=4, seed=ord(name))
+    ((match, _),) = compared([tmp_path / 'a', tmp_path / 'b'])
+    assert [one.label for one in match.contestants] == [f'ce ({tmp_path / name})' for name in ('a', 'b')]
+
+
+def test_what_cannot_be_compared_is_said(runs, tmp_path, make_record):
+    with pytest.raises(UserError, match='named twice'):
+        compare([runs[0], runs[0]])
+    with pytest.raises(UserError, match='no run to compare'):
+        compare([])
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine/comparison.csv').write_text('my own')
+    with pytest.raises(UserError, match=r'comparison\.csv, which was not made by this tool'):
+        compare(runs, tmp_path / 'mine')
+    assert (tmp_path / 'mine/comparison.csv').read_text() == 'my own'
+    make_run(tmp_path / 'other', make_record(data__num_images=99), num_classes=4)
+    assert len(compare([*runs, tmp_path / 'other'])) == 2  # other training data: a table of its own
