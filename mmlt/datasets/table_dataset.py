@@ -46,8 +46,8 @@ class TableDataset(StreamingDataset):
         check: str,
         on_broken: str,
         max_value: float | None,
-        backend: str,
-        pack: str | Path | None,
+        backend: str = 'opencv',
+        pack: str | Path | None = None,
     ) -> None:
         if split is None and len(counts := table.split_counts()) > 1:
             raise UserError(
@@ -68,8 +68,11 @@ class TableDataset(StreamingDataset):
             self.split = HOLDOUT
         if name is None:
             name = table.source.resolve().name if table.lines is None else table.source.name.partition('.')[0]
-        super().__init__(name, table.root, table.paths, table.labels, table.classes, image_size, resize, crop, crop_seed, check,
-                         on_broken, max_value, backend, pack)  # fmt: skip
+        self._how = dict(
+            image_size=image_size, resize=resize, crop=crop, crop_seed=crop_seed, check=check, on_broken=on_broken,
+            max_value=max_value, backend=backend, pack=pack,
+        )  # fmt: skip
+        super().__init__(name, table.root, table.paths, table.labels, table.classes, **self._how)
         self.skipped = {**table.left_out, **self.skipped}
 
     def where(self, place: int) -> str:
@@ -86,9 +89,7 @@ class TableDataset(StreamingDataset):
             raise UserError(f"{self.name} sets no image aside: set holdout=dict(part='train', fraction=0.1) of the data set.")
         other = type(self).__new__(type(self))
         aside = {**self.holdout.record(), 'part': HOLDOUT}
-        on_broken = 'skip' if self.left_out else 'stop'
-        TableDataset.__init__(other, self.whole, self.name, self.split, aside, self.image_size, self.resize, 'center',
-                              self.crop_seed, self.check, on_broken, self.max_value)  # fmt: skip
+        TableDataset.__init__(other, self.whole, self.name, self.split, aside, **{**self._how, 'crop': 'center'})
         return other
 
     def fingerprint(self) -> dict:
