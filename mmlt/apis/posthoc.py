@@ -9,6 +9,7 @@ from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
 from mmlt.config.holdout import unwrapped
 from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.device import autocast
+from mmlt.engine.feature_cache import through_cache
 from mmlt.engine.loader import build_loader
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
@@ -83,6 +84,7 @@ def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:
     """Features (N, C), logits (N, K), both float32, and labels (N,) of a data set as it is evaluated; on every rank."""
     loader = build_loader(dict(batch_size=runner.test_loop.dataloader.batch_size, dataset=dataset))
     loader.rank, loader.world_size = 0, 1
+    loader.dataset = through_cache(runner, loader, 'test' if dataset is runner.test_loop.dataloader.dataset else 'training')
     model = runner.bare_model.eval()
     parts = []
     for data in loader:

@@ -88,8 +88,10 @@ def test(
         ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
     )
     cfg.launcher = 'none'  # every rank holds a whole model; the loader and the metric share the images out
-    runner = LongTailedRunner.from_cfg(cfg)
     classes = len(meta.get('class_counts') or [])
+    if classes and 'head' in cfg.get('model', {}):
+        cfg.model.head.setdefault('num_classes', classes)  # where the config leaves them to the data
+    runner = LongTailedRunner.from_cfg(cfg)
     if classes and classes != runner.bare_model.num_classes:
         raise UserError(
             f'{checkpoint} was trained on {classes} classes and {path.name} has {runner.bare_model.num_classes}: '

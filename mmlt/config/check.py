@@ -13,12 +13,15 @@ from mmlt.arguments import number
 from mmlt.config.old_keys import OLD_KEYS
 from mmlt.errors import UserError, quoted
 
+# What several places need and the config states once, at its top: the text '{data_root}' stands for it.
+FACTS = ('data_root', 'image_size')
 KNOWN_KEYS = {
     *('default_scope', 'model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator'),
     *('test_evaluator', 'train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper', 'param_scheduler', 'default_hooks'),
     *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
     *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'log_level'),
     *('find_unused_parameters', 'load_from', 'auto_scale_lr', 'log_processor', 'activation_checkpointing', 'holdout'),
+    *FACTS,
 }
 # What MMEngine reads and mmlt has another way for.
 ELSEWHERE = {

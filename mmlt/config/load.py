@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from mmlt.config.check import check_keys, check_shape
 from mmlt.config.custom_code import import_custom_code
+from mmlt.config.facts import fill_facts, fill_normalisation
 from mmlt.config.find import check_bases, find_config
 from mmlt.config.holdout import apply_holdout
 from mmlt.config.neighbours import (
@@ -48,6 +49,7 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
             cfg.merge_from_dict({name: overrides[name]})
         except Exception as error:  # MMEngine's words for a value that cannot stand there
             raise UserError(f'--cfg-options {name}: {quoted(overrides[name])} cannot stand there ({error}).') from error
+    fill_facts(cfg)
     in_own_words(cfg)
     check_neighbours(dict(cfg.items()))
     check_shape(dict(cfg.items()))
@@ -58,6 +60,7 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
         cfg.setdefault('num_classes', cfg.data_preprocessor.pop('num_classes'))
     if cfg.get('model') and 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    fill_normalisation(cfg)
     if 'head' in (cfg.get('model') or {}) and 'num_classes' in cfg:
         cfg.model.head.setdefault('num_classes', cfg.num_classes)
     if cfg.get('model'):

@@ -11,7 +11,7 @@ from mmlt.config.custom_code import custom_code
 from mmlt.plain import plain
 
 # Where things lie and how they are read decides nothing.
-NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root', 'check', 'on_broken', 'pack'}
+NEUTRAL = {'data_root', 'num_workers', 'download', 'ann_root', 'img_root', 'check', 'on_broken', 'pack', 'cache_root'}
 # Hooks that every run has; what they are told changes what is shown and kept alone.
 STANDARD_HOOKS = {'class_counts', 'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'}
 USUAL_SELECTION = (None, 'accuracy/top1', 'greater')  # how the best epoch is chosen unless a config says otherwise
@@ -90,5 +90,5 @@ def is_neutral(name: str) -> bool:
 def handed_on(overrides: dict[str, Any]) -> dict[str, Any]:
     """The overrides that hold for a prerequisite too: of the data, a hold-out among them, and of the way it is computed."""
     data = r'(train|val|test)_dataloader\.(dataset\.|num_workers)|data_preprocessor\.(mean|std)'
-    pattern = re.compile(data + r'|compile(\.|$)|holdout$')
+    pattern = re.compile(data + r'|compile(\.|$)|(data_root|image_size|holdout)$')
     return {name: value for name, value in overrides.items() if pattern.match(name)}

@@ -1,5 +1,6 @@
 """How a run goes: runner, loops, hooks, precision, safe checkpoints."""
 
+from mmlt.engine.feature_cache import FeatureCacheHook
 from mmlt.engine.hooks import CheckpointHook, ClassCountsHook, LoggerHook, ProgressHook, QuietRuntimeInfoHook
 from mmlt.engine.loops import EpochTrainLoop, EvalLoop
 from mmlt.engine.optim_wrapper import PrecisionOptimWrapper
@@ -11,6 +12,7 @@ __all__ = [
     'ClassCountsHook',
     'EpochTrainLoop',
     'EvalLoop',
+    'FeatureCacheHook',
     'LoggerHook',
     'LongTailedRunner',
     'PrecisionOptimWrapper',

@@ -70,7 +70,7 @@ def harmless(node: Any) -> Any:
             raise UserError(f'type {name!r} would import {scope}, which a checkpoint may not: import it in your config.')
         if scope:
             MODELS.get(name)
-    dropped = ('init_cfg', 'pretrained', 'checkpoint_path', '_scope_')
+    dropped = ('init_cfg', 'pretrained', 'checkpoint', 'checkpoint_path', '_scope_')
     return {key: harmless(item) for key, item in node.items() if key not in dropped}
 
 

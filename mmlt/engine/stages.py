@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from mmlt.config.check import arguments_of, check_parts
+from mmlt.config.check import FACTS, arguments_of, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
@@ -25,6 +26,7 @@ from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.errors import UserError, changed
 from mmlt.files import sha256_of
 from mmlt.models.backbones.pooling import feature_channels
+from mmlt.models.pretrained import pretrained_files
 from mmlt.plain import plain
 from mmlt.registry import MODELS
 from mmlt.schema import problem, read_json
@@ -125,6 +127,8 @@ class Stage:
         work_root: folder below which runs lie.
         work_dir: folder of this run alone.
         needed_by: configs that need this one, the outermost first.
+        facts: what the config that needs this one states of the data (`data_root`, `image_size`); it holds here too, unless
+            an override says otherwise.
     """
 
     config: str | Path
@@ -134,6 +138,7 @@ class Stage:
     work_root: Path = Path('work_dirs')
     work_dir: Path | None = None
     needed_by: tuple[Path, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_seeds([self.seed])
@@ -144,6 +149,10 @@ class Stage:
             raise UserError(f'{self.path} needs itself as a prerequisite: name another config there.')
         self.name = config_name(self.path)
         self.cfg: Config = load_config(self.path, self.overrides)
+        told = {name: value for name, value in self.facts.items() if name in self.cfg and self.cfg[name] != value}
+        if told:
+            self.overrides = {**told, **self.overrides}
+            self.cfg = load_config(self.path, self.overrides)
         check_complete(self.cfg, self.path)
         check_parts(dict(self.cfg.items()))
         if (begins := self.cfg.get('load_from')) and not Path(begins).is_file():
@@ -157,8 +166,9 @@ class Stage:
         # What is needed must not have seen the images that are set aside either.
         overrides = {**self.overrides, **(dict(holdout=True) if self.cfg.get('holdout') else {})}
         common = dict(overrides=handed_on(overrides), precision=self.precision, work_root=self.work_root)
+        common['facts'] = {name: self.cfg[name] for name in FACTS if name in self.cfg}
         self.prerequisites = needs_of(named, self.path, self.seed, needed_by=(*self.needed_by, self.path), **common)
-        complete_model(self.cfg)
+        complete_model(self.cfg, lambda: len(self.loader.dataset.metainfo['classes']))
 
     @property
     def needs(self) -> list[Need]:
@@ -213,7 +223,8 @@ class Stage:
             role: one_or_all([need.identity for need in needs], role in self.several)
             for role, needs in self.prerequisites.items()
         }
-        files = [*initial_weights(self.cfg.model), *([self.cfg.load_from] if self.cfg.get('load_from') else [])]
+        files = [*initial_weights(self.cfg.model), *pretrained_files(self.cfg.model)]
+        files += [self.cfg.load_from] if self.cfg.get('load_from') else []
         data, tested_on = self.loader.dataset, self.val_loader.dataset
         # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
         return outcome_of(
@@ -290,8 +301,11 @@ def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **c
     }
 
 
-def complete_model(cfg: Config) -> None:
-    """Write into the config what the model would ask of its backbone: the `in_channels` of its head and its projector."""
+def complete_model(cfg: Config, num_classes: Callable[[], int]) -> None:
+    """Write into the config what the model would ask of its backbone, the `in_channels` of its head and its projector, and
+    what it would ask of the data, the head's `num_classes`."""
+    if (head := cfg.model.get('head')) and 'num_classes' not in head and takes(head, 'num_classes'):
+        head.num_classes = num_classes()
     parts = [cfg.model[key] for key in ('head', 'projector') if 'in_channels' not in (cfg.model.get(key) or {'in_channels': 0})]
     if not parts or 'backbone' not in cfg.model:
         return
@@ -299,8 +313,13 @@ def complete_model(cfg: Config) -> None:
         network = [MODELS.build(cfg.model[key]) if cfg.model.get(key) else None for key in ('backbone', 'neck')]
         channels = feature_channels(*network)
     for part in parts:
-        if 'type' not in part or 'in_channels' in (arguments_of(MODELS.get(part.type)) or ()):
+        if takes(part, 'in_channels'):
             part.in_channels = channels
+
+
+def takes(part: dict, argument: str) -> bool:
+    """Whether the part of a config takes an argument; one that names no type is its method's own, which does."""
+    return 'type' not in part or argument in (arguments_of(MODELS.get(part['type'])) or ())
 
 
 def check_folder(stage: Stage, needed_by: str | None = None, resume: bool = False) -> None:

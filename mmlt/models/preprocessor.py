@@ -61,13 +61,25 @@ class BatchPreprocessor(BaseDataPreprocessor):
 
     def forward(self, data: Batch, training: bool = False) -> Batch:
         """Map a batch of uint8 images (B, C, H, W) to the same batch with normalised float32 images, (B, C, H, W) or
-        (V, B, C, H, W) of V > 1 views; its partners likewise."""
+        (V, B, C, H, W) of V > 1 views; its partners likewise. Features (B, C) that stand in for images pass; of
+        (B, 2, C), the images as they are and mirrored, training takes one by chance and evaluation the first."""
         batch = data.to(self.device, non_blocking=True)
+        if batch.images.dim() < 4:
+            return self._features(batch, training)
         images = self.normalise(self.augment(batch, training))
         if len(images) != len(batch.images):
             images = images.view(-1, len(batch.images), *images.shape[1:])
         partners = None if batch.partners is None else self(batch.partners, training)
         return batch._replace(images=images, partners=partners)
+
+    def _features(self, batch: Batch, training: bool) -> Batch:
+        features = batch.images
+        if features.dim() == 3 and training:
+            mirrored = Draw(self.seed, batch.keys).uniform(1, stream=0) < 0.5  # (B, 1)
+            features = torch.where(mirrored, features[:, 1], features[:, 0])
+        elif features.dim() == 3:
+            features = features[:, 0]
+        return batch._replace(images=features)
 
     def augment(self, batch: Batch, training: bool = True) -> torch.Tensor:
         """The transformed images, uint8 (V * B, C, H, W) of V views one after another, before normalisation."""

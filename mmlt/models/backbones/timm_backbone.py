@@ -1,11 +1,12 @@
 """Any model of timm as a backbone."""
 
 import re
-from pathlib import Path
 
 from torch import Tensor, nn
 
 from mmlt.errors import UserError, reason
+from mmlt.models.pretrained import Weights, find_weights
+from mmlt.models.weights import read_weights
 from mmlt.registry import MODELS
 
 # What torch says where a layer does not fit its input.
@@ -21,8 +22,9 @@ class TimmBackbone(nn.Module):
 
     Args:
         model_name: name in timm, for instance `resnet18` or `vit_tiny_patch16_224`.
-        pretrained: start training from timm's pretrained weights, downloaded unless `checkpoint` is given. They are
-            read when a training run begins, not when the model is built: a checkpoint of a run replaces them.
+        pretrained: start training from timm's pretrained weights: the file `checkpoint`, a package that brings them
+            (`mmlt[weights]`), or the usual hub. Where they cannot be had, a run says so and starts from random weights. They
+            are read when a training run begins, not when the model is built: a checkpoint of a run replaces them.
         checkpoint: file of pretrained weights to take instead of a download.
         in_channels: channels of the images.
         img_size: side of the images in pixels, for models that must know it (ViT, Swin); None for the model's own.
@@ -64,30 +66,31 @@ class TimmBackbone(nn.Module):
             raise UserError(f'the timm model {model_name} does not take what the config gives it: {error}.') from error
         self.out_channels = getattr(self.model, 'head_hidden_size', None) or self.model.num_features
 
+    @property
+    def weights(self) -> Weights | None:
+        """Where its pretrained weights come from, found when first asked for; None where none are wanted."""
+        return find_weights(self.settings['model_name'], self.checkpoint) if self.pretrained else None
+
     def init_weights(self) -> None:
         """Take over the pretrained weights; MMEngine calls it once, at the beginning of a training run.
 
         Raises:
-            UserError: the weights cannot be had.
+            UserError: there is no such file, or it does not fit.
         """
-        if not self.pretrained:
+        found = self.weights
+        if found is None or found.file is None:
             return
         import timm
 
-        if self.checkpoint and not Path(self.checkpoint).is_file():
-            raise UserError(f'there is no file {self.checkpoint} (backbone.checkpoint): correct the path.')
-        source = dict(pretrained_cfg_overlay=dict(file=self.checkpoint)) if self.checkpoint else {}
+        source = dict(file=str(found.file))
+        if found.package:
+            source = dict(state_dict=found.package.names(read_weights(found.file)))
         try:
-            donor = timm.create_model(**self.settings, pretrained=True, **source)
-        except Exception as error:  # no network, no weights published, a file of other shapes or of more than plain data
-            model = f'the timm model {self.settings["model_name"]}'
-            if self.checkpoint:
-                raise UserError(
-                    f'{self.checkpoint} (backbone.checkpoint) gives {model} no weights ({reason(error)}): name another file.'
-                ) from error
+            donor = timm.create_model(**self.settings, pretrained=True, pretrained_cfg_overlay=source)
+        except Exception as error:  # a file of other shapes or of more than plain data
+            named = f'{found.file} (backbone.checkpoint)' if self.checkpoint else str(found.file)
             raise UserError(
-                f'no pretrained weights for {model} ({reason(error)}): name a file of weights as backbone.checkpoint, or set '
-                'pretrained=False.'
+                f'{named} gives the timm model {self.settings["model_name"]} no weights ({reason(error)}): name another file.'
             ) from error
         self.model.load_state_dict(donor.state_dict())
 

@@ -8,10 +8,12 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmlt.batch import Batch
+from mmlt.config.check import arguments_of
 from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.backbones.multi_expert import MultiExpertBackbone
 from mmlt.models.backbones.pooling import feature_channels, pool_features
+from mmlt.models.backbones.timm_backbone import TimmBackbone
 from mmlt.models.heads import ExpertHeads
 from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.models.mixing import Mixed
@@ -32,7 +34,8 @@ class LongTailedClassifier(BaseModel):
     Args:
         backbone: config of any backbone of mmlt, mmpretrain or timm (`TimmBackbone`); with a `MultiExpertBackbone` each
             expert has a head, and the prediction is the mean of the experts' raw logits.
-        head: config of a head with `num_classes`; its `in_channels` are the backbone's unless it says so.
+        head: config of a head with `num_classes`, which a run asks of its data unless the config says them; its `in_channels`
+            are the backbone's unless it says so.
         loss: config of the loss of the labels, cross entropy if none is given, or of a term that stands in its place.
         neck: config of a neck between the two; without one a feature map is averaged over its places.
         reweighting: keywords of `ClassReweighting` (`beta`, `start_epoch`): class weights for the loss, deferred if wanted.
@@ -110,6 +113,8 @@ class LongTailedClassifier(BaseModel):
                 '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
             )
         head = {**self._classes_of_data, **head}
+        if 'num_classes' not in head and 'num_classes' in (arguments_of(kind) or ()):
+            raise UserError('model.head has no num_classes, and no data to ask are here: set num_classes=... in the config.')
         if 'in_channels' not in head:
             head = {**head, 'in_channels': self.feature_channels}
         return ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
@@ -216,8 +221,9 @@ class LongTailedClassifier(BaseModel):
             term.set_epoch_length(steps, batch_size)
 
     def notices(self) -> list[str]:
-        """What a user should know of the terms before the run."""
-        return [said for said in (term.notice() for term in self.terms) if said]
+        """What a user should know before the run: where pretrained weights come from, and what the terms say."""
+        found = [part.weights.said for part in self.modules() if isinstance(part, TimmBackbone) and part.pretrained]
+        return found + [said for said in (term.notice() for term in self.terms) if said]
 
     def kept_state(self) -> dict[str, dict]:
         """What a resumed run needs beside parameters and buffers, by the place of the term that needs it."""

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmlt.errors import UserError
 from mmlt.models.backbones.pooling import pool_features
+from mmlt.models.backbones.timm_backbone import TimmBackbone
 from mmlt.models.classifiers.base import LongTailedClassifier
 from mmlt.models.step import Outputs
 from mmlt.registry import MODELS
@@ -14,10 +16,11 @@ from mmlt.registry import MODELS
 
 @MODELS.register_module()
 class FrozenBackboneClassifier(LongTailedClassifier):
-    """A new head on the frozen backbone of any finished first stage (the config's `prerequisites.backbone`).
+    """A new head on a frozen backbone: a finished first stage's (the config's `prerequisites.backbone`), or a pretrained one.
 
-    With a class-aware sampler this is cRT, classifier re-training. The backbone gets no gradient and stays in eval mode,
-    its batch normalisation included. It is part of this stage's checkpoint, which stands on its own.
+    With a class-aware sampler this is cRT, classifier re-training; on a pretrained backbone it is a linear probe. The
+    backbone gets no gradient and stays in eval mode, its batch normalisation included. It is part of this stage's
+    checkpoint, which stands on its own.
 
     Args:
         reuse_head: begin with the first stage's head instead of a new one.
@@ -31,6 +34,7 @@ class FrozenBackboneClassifier(LongTailedClassifier):
         super().__init__(**others)
         self.reuse_head = reuse_head
         self.shift_bn = shift_bn
+        self._is_given = False
         for part in self._frozen():
             part.requires_grad_(False)
 
@@ -46,7 +50,22 @@ class FrozenBackboneClassifier(LongTailedClassifier):
         """See `LongTailedClassifier.attach`; as `backbone` the first stage hands over a copy of its weights."""
         if role != 'backbone':
             return super().attach(role, models, classes)
+        self._is_given = True
         self.begin_with(models, ['backbone', *(['neck'] if self.neck else []), *(['head'] if self.reuse_head else [])])
+
+    def init_weights(self) -> None:
+        """See `LongTailedClassifier.init_weights`.
+
+        Raises:
+            UserError: the pretrained backbone that is to stay as it is cannot be had.
+        """
+        super().init_weights()
+        if isinstance(self.backbone, TimmBackbone) and not self._is_given and (found := self.backbone.weights):
+            if found.file is None:
+                raise UserError(
+                    f'{found.said.split(": it starts")[0]}, and a frozen backbone of random weights is of no use: name a file '
+                    'as backbone.checkpoint, or a first stage as prerequisites.backbone.'
+                )
 
     def train(self, mode: bool = True) -> 'FrozenBackboneClassifier':
         """Training mode for the head; the backbone stays in eval mode, but for its batch statistics if they shift."""
@@ -59,10 +78,17 @@ class FrozenBackboneClassifier(LongTailedClassifier):
                         module.train()
         return self
 
-    def network(self, images: Tensor) -> Outputs:
-        """Features (B, C), without gradient, and logits (B, K) of normalised images (B, 3, H, W); see
-        `LongTailedClassifier.network`."""
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor | tuple | None]:
+        """Features (B, C), without gradient, and what the backbone returned, of normalised images (B, 3, H, W); features that
+        stand in for images (`FeatureCacheHook`) are given back."""
+        if images.dim() == 2:
+            return images, None
         with torch.no_grad():
             maps = self.backbone(images)
-            features = maps if self.num_experts else pool_features(self.neck(maps) if self.neck else maps)
+            return maps if self.num_experts else pool_features(self.neck(maps) if self.neck else maps), maps
+
+    def network(self, images: Tensor) -> Outputs:
+        """Features (B, C), without gradient, and logits (B, K) of normalised images (B, 3, H, W), or of features (B, C); see
+        `LongTailedClassifier.network`."""
+        features, maps = self.features(images)
         return Outputs(features, self.head(features), maps)

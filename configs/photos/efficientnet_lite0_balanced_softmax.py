@@ -1,0 +1,5 @@
+"""Balanced softmax, pretrained EfficientNet-Lite0, your photos at 224 pixels; 20 epochs."""
+
+_base_ = ['efficientnet_lite0_ce.py']
+
+model = dict(loss=dict(_delete_=True, type='BalancedSoftmaxLoss'))

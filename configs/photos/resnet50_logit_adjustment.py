@@ -1,0 +1,5 @@
+"""Logit-adjusted loss (tau = 1), pretrained ResNet-50, your photos at 224 pixels; 20 epochs."""
+
+_base_ = ['resnet50_ce.py']
+
+model = dict(loss=dict(_delete_=True, type='LogitAdjustedLoss', tau=1.0))
