@@ -8,6 +8,7 @@ neither (it takes seconds). ``mmpretrain.ResNet`` names that package's part outr
 import difflib
 import importlib
 import warnings
+from importlib.metadata import version
 
 import mmengine.registry
 from mmengine.registry import Registry
@@ -72,6 +73,8 @@ class LazyRegistry(Registry):
 
     def _foreign(self, scope: str, name: str) -> type | None:
         try:
+            if scope == 'mmpretrain':
+                leave_out_text_models()
             importlib.import_module(self.fallback if scope == 'mmpretrain' and self.fallback else f'{scope}.registry')
         except ImportError as error:
             raise UserError(
@@ -100,6 +103,15 @@ class LazyRegistry(Registry):
             registry = registry.parent
         near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
         return f' (the nearest known: {", ".join(near)})' if near else ''
+
+
+def leave_out_text_models() -> None:
+    """Let mmpretrain be imported beside transformers 5, which its models of pictures and text (none of them a classifier) cannot
+    be: it takes any transformers from 4.28 on for one that it can use, and then breaks."""
+    import mmpretrain.utils.dependency as dependency
+
+    if dependency.WITH_MULTIMODAL and int(version('transformers').split('.')[0]) >= 5:
+        dependency.WITH_MULTIMODAL = False
 
 
 PARTS = {

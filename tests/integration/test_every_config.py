@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmlt.apis.train import build_runner
 from mmlt.config.find import config_roots
@@ -17,6 +18,7 @@ from mmlt.registry import MODELS
 
 ROOT = config_roots()[0]
 DETECTION = 'detection'  # its configs have a test of their own
+PHOTOS = 'photos'  # configs for a user's own images, stood in for by a few small ones
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('[!_]*/*.py') if path.parent.name != DETECTION)
 TRAIN_IMAGES = {10: 8, 100: 4}  # a class
 STEPPED = set()  # structures of the configs that have been stepped in this process
@@ -36,8 +38,24 @@ def small_cifar(tmp_path_factory) -> dict[int, Path]:
     return folders
 
 
-def small_overrides(config: str, folders: dict[int, Path]) -> dict:
-    """Overrides that put the small data in place of CIFAR."""
+@pytest.fixture(scope='module')
+def small_photos(tmp_path_factory) -> Path:
+    """Class folders of a few images of noise."""
+    root, rng = tmp_path_factory.mktemp('photos'), np.random.default_rng(0)
+    for split, count in (('train', 6), ('test', 1)):
+        for name in ('cat', 'dog'):
+            (root / split / name).mkdir(parents=True)
+            for place in range(count):
+                pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(root / split / name / f'{place}.png')
+    return root
+
+
+def small_overrides(config: str, folders: dict[int, Path], photos: Path) -> dict:
+    """Overrides that put the small data in place of CIFAR and of a user's photos."""
+    if config.startswith(PHOTOS):
+        few = {'data_root': str(photos), 'image_size': 32, 'train_dataloader.batch_size': 6}
+        return few | {f'{split}_dataloader.num_workers': 0 for split in ('train', 'val')}
     if 'digit' in config:
         return {'train_dataloader.batch_size': 8}
     root = str(folders[100 if 'cifar100' in config else 10])
@@ -70,9 +88,10 @@ def structure(cfg: dict) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('config', CONFIGS)
-def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path, monkeypatch):
+def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, small_photos, tmp_path, monkeypatch):
     monkeypatch.setattr(LongTailedRunner, 'dump_config', lambda self: None)  # formatting it takes half of the time
-    stage = Stage(ROOT / config, overrides=small_overrides(config, small_cifar), precision='fp32', work_root=tmp_path)
+    small = small_overrides(config, small_cifar, small_photos)
+    stage = Stage(ROOT / config, overrides=small, precision='fp32', work_root=tmp_path)
     trained = structure(stage.cfg.to_dict())  # before the Runner's own entries come into the config
     runner = build_runner(stage)
     model, counts = runner.bare_model, stage.loader.dataset.metainfo['class_counts']
@@ -106,7 +125,7 @@ def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, tmp_path,
 def test_every_method_has_the_digits_and_says_what_it_gives():
     for folder in sorted(path for path in ROOT.glob('[!_]*') if path.is_dir()):
         names = [path.name for path in folder.glob('*.py')]
-        assert any(name.startswith('resnet8_digits') for name in names) or folder.name == DETECTION, folder.name
+        assert any(name.startswith('resnet8_digits') for name in names) or folder.name in (DETECTION, PHOTOS)
         readme = (folder / 'README.md').read_text()
         assert '## Our results' in readme and '<!-- results:begin -->' in readme and '<!-- results:end -->' in readme
     for config in CONFIGS:

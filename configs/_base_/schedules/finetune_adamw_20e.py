@@ -1,4 +1,4 @@
-"""Fine-tuning a pretrained transformer for 20 epochs: AdamW 1e-4, one epoch of warm-up, then to 0 along a cosine."""
+"""Fine-tuning a pretrained transformer for 20 epochs: AdamW 1e-4, 100 steps of warm-up, falling to 0 along a cosine."""
 
 train_cfg = dict(type='EpochTrainLoop', max_epochs=20, val_interval=2)
 optim_wrapper = dict(
@@ -7,7 +7,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1),
-    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=True, begin=1),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', eta_min=0.0),
 ]
 precision = 'bf16'
