@@ -106,8 +106,8 @@ class LazyRegistry(Registry):
 
 
 def leave_out_text_models() -> None:
-    """Let mmpretrain be imported beside transformers 5, which its models of pictures and text (none of them a classifier) cannot
-    be: it takes any transformers from 4.28 on for one that it can use, and then breaks."""
+    """Let mmpretrain be imported beside transformers 5: its models of pictures and text, none of them a classifier, take any
+    transformers from 4.28 on for one that they can use, and break."""
     import mmpretrain.utils.dependency as dependency
 
     if dependency.WITH_MULTIMODAL and int(version('transformers').split('.')[0]) >= 5:

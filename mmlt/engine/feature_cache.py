@@ -22,7 +22,7 @@ from mmlt.datasets.features import PART, CachedFeatures, FeatureStore
 from mmlt.engine.console import console, on_terminal, say
 from mmlt.engine.course import course_of
 from mmlt.engine.device import autocast
-from mmlt.engine.loader import leave_signals_to_the_run, stop_signals_held
+from mmlt.engine.streams import begin_worker, stop_signals_held
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
 from mmlt.models.classifiers import FrozenBackboneClassifier
@@ -147,7 +147,7 @@ def images_of(dataset: Any, batches: list[list[int]], workers: int) -> Any:
         yield from (images[torch.tensor(places)] for places in batches)
         return
     loader = DataLoader(
-        dataset, batch_sampler=batches, num_workers=workers, worker_init_fn=leave_signals_to_the_run,
+        dataset, batch_sampler=batches, num_workers=workers, worker_init_fn=begin_worker,
         collate_fn=lambda items: torch.stack([image for image, _ in items]),
     )  # fmt: skip
     with stop_signals_held():
