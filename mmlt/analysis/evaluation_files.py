@@ -28,6 +28,7 @@ COMMON: dict = {
     'shot_groups': {'convention': (str,), 'many': _WHOLE, 'medium': _WHOLE, 'few': _WHOLE},
     'metrics': {str: NUMBER},
     'intervals': {'level': NUMBER, 'resamples': (int,), 'metrics': {str: [NUMBER]}},
+    'tables?': {str: [(object,)]},
 }
 SINGLE_LABEL: dict = COMMON | {
     'per_class': {

@@ -18,7 +18,7 @@ from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.engine.mmengine_compat import is_val_loop
 from mmlt.engine.state import statistics_of
 from mmlt.errors import UserError
-from mmlt.evaluation.mmpretrain_metric import as_metric
+from mmlt.evaluation.mmpretrain_metric import as_metrics
 from mmlt.evaluation.multi_label_record import MultiLabelEvaluation
 from mmlt.evaluation.record import SingleLabelEvaluation
 from mmlt.registry import LOOPS
@@ -195,7 +195,7 @@ class EvalLoop(BaseLoop):
         self.course = course_of(runner)
         super().__init__(runner, build_loader(dataloader))
         self.evaluator = runner.build_evaluator(evaluator)
-        self.evaluator.metrics = [as_metric(metric) for metric in self.evaluator.metrics]
+        self.evaluator.metrics = as_metrics(self.evaluator.metrics)
 
     @property
     def details(self) -> dict:
@@ -209,7 +209,10 @@ class EvalLoop(BaseLoop):
             probabilities: whether the model's outputs give any.
         """
         metric = next((metric for metric in self.evaluator.metrics if hasattr(metric, 'evaluation')), None)
-        return metric and metric.evaluation(probabilities)
+        full = metric and metric.evaluation(probabilities)
+        if full:
+            full.tables = {name: table for one in self.evaluator.metrics for name, table in getattr(one, 'tables', {}).items()}
+        return full
 
     @torch.inference_mode()
     def batches(self, kind: str | None = None) -> Iterator[list[dict]]:

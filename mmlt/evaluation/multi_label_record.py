@@ -25,6 +25,9 @@ class MultiLabelEvaluation:
         cuts: (K,) logits from which on a class is predicted.
         convention: of the shot groups.
         classes: K names.
+
+    Attributes:
+        tables: what other metrics give besides numbers, by name, for the record.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class MultiLabelEvaluation:
         self.class_counts = [int(count) for count in class_counts]
         self.whole, self.by_label, self.convention = metrics, by_label, convention
         self.classes = [str(name) for name in (classes if classes else range(len(self.class_counts)))]
+        self.tables: dict[str, list] = {}
         self.groups = shot_groups(self.class_counts, convention)
 
     def record(self, split: str = 'test', resamples: int = RESAMPLES) -> dict[str, Any]:
@@ -66,6 +70,7 @@ class MultiLabelEvaluation:
             metrics=self.whole,
             intervals=dict(level=LEVEL, resamples=resamples, metrics=found),
             per_class=columns,
+            **(dict(tables=self.tables) if self.tables else {}),
         )
 
     def resampled(self, resamples: int = RESAMPLES) -> dict[str, np.ndarray]:

@@ -34,6 +34,9 @@ class SingleLabelEvaluation:
         classes: K names.
         classwise: int64 (3, K * B), see `ClasswiseSums`; None where they are not known.
         probabilities: whether the outputs are any: without, nothing is said of calibration and likelihood.
+
+    Attributes:
+        tables: what other metrics give besides numbers, by name, for the record.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class SingleLabelEvaluation:
         self.priors = priors_by_name(self.class_counts)
         self.classwise = classwise
         self.probabilities = probabilities
+        self.tables: dict[str, list] = {}
         self.basic = metrics_from_statistics(statistics, self.num_classes, self.groups)
         self.target = statistics.target.numpy()
         self.top_classes = statistics.top_classes.numpy()
@@ -105,6 +109,7 @@ class SingleLabelEvaluation:
             group_confusion=dict(groups=list(self.groups), share=group_confusion(confusion, self.groups)),
             confused_pairs=confused_pairs(confusion),
             reliability=self._reliability() if self.probabilities else None,
+            **(dict(tables=self.tables) if self.tables else {}),
         )
 
     def metrics(self) -> dict[str, float]:

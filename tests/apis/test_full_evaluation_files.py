@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import call
+from commands import ROOT, call
 
 from mmlt.analysis.evaluation_files import file_names, read_evaluation, read_images, write_evaluation
 from mmlt.analysis.results import read_results
@@ -109,6 +109,24 @@ def test_a_disk_without_room_leaves_the_earlier_files(runs, call, monkeypatch):
     done = call('test', CE, runs / 'seed1/epoch_2.pth', '--out', 'old/results.json', '--work-dir', 'rows')
     assert done.code == 1 and 'No space left' in done.err and 'Traceback' not in done.err
     assert contents(Path('old')) == before and not list(Path('old').glob('.*.tmp'))
+
+
+def test_tables_of_mmpretrains_metrics_stand_in_it(runs, call):
+    Path('own.py').write_text(
+        f"_base_ = ['{ROOT / 'configs' / CE}']\n"
+        "test_evaluator = [dict(type='ShotGroupMetric'), dict(type='ConfusionMatrix'), dict(type='mmpretrain.Accuracy')]\n"
+    )
+    done = call('test', 'own.py', runs / 'seed0/epoch_2.pth', '--out', 'results.json')
+    assert done.code == 1 and "Set one's prefix" in done.err, done
+    text = Path('own.py').read_text()
+    Path('own.py').write_text(text.replace("'mmpretrain.Accuracy'", "'mmpretrain.Accuracy', prefix='its'"))
+    done = call('test', 'own.py', runs / 'seed0/epoch_2.pth', '--out', 'results.json')
+    assert done.code == 0, done
+    record = read_evaluation('evaluation.json')
+    whole = np.zeros((10, 10), int)
+    whole[record['confusion']['true'], record['confusion']['predicted']] = record['confusion']['images']
+    assert record['tables'] == {'confusion_matrix/result': whole.tolist()}
+    assert read_results('results.json')['metrics']['its/top1'] == pytest.approx(record['metrics']['accuracy/top1'], rel=1e-5)
 
 
 def test_files_of_others_are_not_written_over(runs, call):
