@@ -10,8 +10,11 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import VISUALIZERS
 
+from mmlt.analysis.evaluation_files import read_evaluation
 from mmlt.engine.building import building
 from mmlt.engine.console import say
+from mmlt.engine.evaluation_pictures import draw_evaluation
+from mmlt.errors import UserError
 from mmlt.files import SCALARS_FILE
 
 VIS_FOLDER = 'vis_data'  # MMEngine's name
@@ -47,12 +50,16 @@ def draw_finished(cfg: Config, folder: Path) -> None:
     with building('visualizer'):
         visualizer = VISUALIZERS.build(wanted)
     visualizer.add_config(cfg)
+    step, known = 0, {}
     for line in (folder / SCALARS_FILE).read_text(encoding='utf-8', errors='replace').splitlines():
         with suppress(ValueError, AttributeError, RecursionError):  # a line that a kill left half-written
             scalars = json.loads(line)
             step = scalars.pop('step')
             scalars.pop('epoch', None)
             visualizer.add_scalars(scalars, step=step)
+            known = scalars
+    with suppress(UserError):  # older runs have none
+        draw_evaluation(visualizer, read_evaluation(folder), step, known)
     visualizer.close()
     note_drawn(cfg, folder)
     say(f'  drawn from its {SCALARS_FILE} by {", ".join(names)}: {drawn}')

@@ -16,6 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from mmlt.arguments import number
 from mmlt.engine.console import console, note, on_terminal, say
 from mmlt.engine.course import PlainCourse, course_of
+from mmlt.engine.evaluation_pictures import draw_evaluation
+from mmlt.engine.mmengine_compat import has_backends
 from mmlt.engine.selection import Selection
 from mmlt.errors import UserError
 from mmlt.files import SCALARS_FILE, atomic_write
@@ -76,7 +78,9 @@ class LoggerHook(mmengine.hooks.LoggerHook):
 class ProgressHook(Hook):
     """A bar with ETA, loss and accuracy on a terminal; a plain line now and then elsewhere; every epoch in the log.
 
-    Losses and learning rates also go to the runner's visualizer (TensorBoard and the like) and to `scalars.jsonl`.
+    Losses, learning rates and metrics also go to the runner's visualizer (TensorBoard and the like) and to `scalars.jsonl`; a
+    visualizer with backends is given every figure of an evaluation, the confusion matrix and accuracy over class frequency
+    as pictures.
 
     Args:
         interval: steps between two fetches of the losses.
@@ -146,6 +150,18 @@ class ProgressHook(Hook):
         self._accuracy = f'  {shown[0]}' if shown else ''
         (say if self._bar else note)(f'epoch {runner.epoch}/{runner.max_epochs}  evaluated: {", ".join(shown)}')
         self._write(runner, metrics, runner.iter)
+        self._draw(runner, runner.val_loop, metrics)
+
+    def after_test_epoch(self, runner, metrics=None) -> None:  # noqa: ANN001
+        """Hand the figures of the test set, at the end of a run with a hold-out, to the visualizer under `test/`."""
+        runner.visualizer.add_scalars({f'test/{name}': value for name, value in (metrics or {}).items()}, step=runner.iter)
+
+    @master_only
+    def _draw(self, runner, loop, metrics: dict[str, float]) -> None:  # noqa: ANN001
+        if not has_backends(runner.visualizer) or not hasattr(loop, 'evaluation'):
+            return
+        if full := loop.evaluation():
+            draw_evaluation(runner.visualizer, full.record(resamples=0), runner.iter, known=metrics)
 
     def after_train(self, runner) -> None:  # noqa: ANN001
         """Take the bar away."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmengine.model import BaseModel
 from mmengine.runner import BaseLoop, Runner
+from mmengine.visualization import Visualizer
 from torch.utils.data import DataLoader
 
 
@@ -40,6 +41,11 @@ def set_loaders(runner: Runner, train: DataLoader, val: DataLoader, test: DataLo
     runner._val_dataloader = val
     if test is not None:
         runner._test_dataloader = test
+
+
+def has_backends(visualizer: Visualizer) -> bool:
+    """Whether anything is done with what a visualizer is given."""
+    return bool(visualizer._vis_backends)
 
 
 def is_val_loop(runner: Runner, loop: BaseLoop) -> bool:

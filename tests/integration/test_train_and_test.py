@@ -148,7 +148,10 @@ def test_the_pictures_of_a_finished_run_are_drawn_without_training_it_again(run)
     assert 'nothing to do' in out and 'drawn from its scalars.jsonl by LocalVisBackend: run/vis_data' in out
     lines = [[json.loads(line) for line in (run.folder / 'run' / name).read_text().splitlines()]
              for name in ('scalars.jsonl', 'vis_data/scalars.json')]  # fmt: skip
-    assert [{key: value for key, value in line.items() if key != 'epoch'} for line in lines[0]] == lines[1]
+    *same, full = lines[1]
+    assert [{key: value for key, value in line.items() if key != 'epoch'} for line in lines[0]] == same
+    assert 'accuracy/harmonic_mean' in full and 'accuracy/top1' not in full
+    assert len(list((run.folder / 'run/vis_data/vis_image').glob('*.png'))) == 2
     assert any('accuracy/top1' in line for line in lines[1]) and (run.folder / 'run/results.json').read_bytes() == before
     out, _ = run('train.py', 'drawn.py', *options)
     assert 'its pictures are in run/vis_data; remove that folder' in out
