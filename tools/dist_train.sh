@@ -3,6 +3,10 @@
 #
 #   bash tools/dist_train.sh CONFIG GPUS [arguments of tools/train.py]
 #   NNODES=2 NODE_RANK=0 MASTER_ADDR=10.0.0.1 PORT=29500 bash tools/dist_train.sh CONFIG 8    # on every machine, NODE_RANK 0, 1
+#
+# With MAX_RESTARTS=3 the processes are started anew when one of them ends, up to three times, and the run goes on from its last
+# checkpoint. NNODES=1:4 (with the same MASTER_ADDR and PORT, no NODE_RANK) goes on with the machines that are left:
+# train_dataloader.global_batch_size keeps the batch.
 set -euo pipefail
 if (($# < 2)); then
     echo 'usage: bash tools/dist_train.sh CONFIG GPUS [arguments of tools/train.py]' >&2

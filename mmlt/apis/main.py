@@ -49,6 +49,11 @@ def first_rank() -> bool:
     return all(os.environ.get(name, '0') == '0' for name in ('RANK', 'SLURM_PROCID'))
 
 
+def may_be_restarted() -> bool:
+    """Whether torchrun starts processes of this run anew when one ends: such a run goes on by itself."""
+    return os.environ.get('TORCHELASTIC_MAX_RESTARTS', '0') != '0'
+
+
 def train_main() -> None:
     """Train each seed and show the results."""
     args = train_arguments()
@@ -83,7 +88,7 @@ def train_main() -> None:
             args.config,
             seed=seed,
             work_dir=args.work_dir,
-            resume=args.resume,
+            resume=args.resume or may_be_restarted(),
             precision='bf16' if args.amp else args.precision,
             overrides=overrides,
             launcher=args.launcher,

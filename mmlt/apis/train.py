@@ -1,5 +1,6 @@
 """Train a config and whatever it needs."""
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ from mmlt.engine.checkpoint import checkpoints_of
 from mmlt.engine.console import say, set_log_file
 from mmlt.engine.device import device_name, start_processes
 from mmlt.engine.finished import attach
+from mmlt.engine.global_batch import batch_in_words
 from mmlt.engine.hooks import accuracies, peak_memory_mb
 from mmlt.engine.lock import run_lock
 from mmlt.engine.mmengine_compat import set_loaders
@@ -143,6 +145,9 @@ def run_alone(
     say(f'{stage.name}{why}, seed {stage.seed}: {len(data.labels):,} images of {len(data.metainfo["classes"])} classes, '
         f'{runner.cfg.train_cfg.max_epochs} epochs, {stage.cfg.precision}, {device_name()}')  # fmt: skip
     say(f'  folder {stage.folder}')
+    counts = stage.cfg.optim_wrapper.get('accumulative_counts', 1)
+    if shared := batch_in_words(stage.loader.batch_size, get_world_size(), counts):
+        say(f'  {shared}')
     say_skipped(evaluated_on(stage))
     if stage.test_loader:
         say(f'  chosen on {len(stage.val_loader.dataset):,} images that are not trained on; the test set waits for the end')
@@ -204,13 +209,16 @@ def build_runner(stage: Stage, resume: bool = False, launcher: str = 'none') -> 
     cfg.resume = resume
     cfg.seed = stage.seed
     cfg.randomness = dict(seed=stage.draw_seed)
-    if launcher != 'none' and not torch.cuda.is_available():
-        cfg.model_wrapper_cfg = dict(  # on CPUs the same as MMEngine's own on GPUs
+    if launcher != 'none' and (not torch.cuda.is_available() or cfg.get('static_graph')):
+        cfg.model_wrapper_cfg = dict(  # MMEngine's own, which is for GPUs
             type='MMDistributedDataParallel',
-            device_ids=None,
+            device_ids=[int(os.environ.get('LOCAL_RANK', '0'))] if torch.cuda.is_available() else None,
             broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False),
+            static_graph=cfg.get('static_graph', False),
         )
+    if cfg.get('sync_bn') and get_world_size() > 1 and not torch.cuda.is_available():
+        raise UserError('sync_bn needs GPUs (torch has no synchronised batch normalisation for CPUs): leave it out here.')
     runner = LongTailedRunner.from_cfg(cfg)
     set_loaders(runner, stage.loader, stage.val_loader, stage.test_loader)
     return runner

@@ -21,6 +21,7 @@ KNOWN_KEYS = {
     *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
     *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'log_level'),
     *('find_unused_parameters', 'load_from', 'auto_scale_lr', 'log_processor', 'activation_checkpointing', 'holdout'),
+    *('sync_bn', 'static_graph'),
     *FACTS,
 }
 # What MMEngine reads and mmlt has another way for.
@@ -76,7 +77,7 @@ TABLES = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 't
 TABLES += ('test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'default_hooks', 'prerequisites', 'env_cfg')
 # Keys of loaders and prerequisites. These dicts have no `type`, so a misspelt key is noticed here only.
 LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'partner_sampler', 'num_workers', 'drop_last'}
-TRAINED_ON = {'classes'}  # of the training loader alone: what is trained on some classes is evaluated on these
+TRAINING_KEYS = {'classes', 'global_batch_size'}  # of the training loader alone; evaluated is on the classes trained on
 PREREQUISITE_KEYS = {'config', 'checkpoint', 'classes', 'parts', 'seed_offset'}
 INNER_TABLES = {
     'train_dataloader': ('dataset',),
@@ -128,8 +129,8 @@ def check_shape(cfg: dict) -> None:
                     f'({key}.{inner}.NAME=VALUE).'
                 )
         if key.endswith('_dataloader') and value:
-            refuse_others(key, value, LOADER_KEYS | (TRAINED_ON if key == 'train_dataloader' else set()))
-            for name, least in (('batch_size', 1), ('num_workers', 0)):
+            refuse_others(key, value, LOADER_KEYS | (TRAINING_KEYS if key == 'train_dataloader' else set()))
+            for name, least in (('batch_size', 1), ('num_workers', 0), ('global_batch_size', 1)):
                 given = value.get(name, least)
                 if type(given) is not int or given < least:
                     raise UserError(f'{key}.{name} must be a whole number from {least}, not {quoted(given)}.')

@@ -48,16 +48,20 @@ def outcome_of(
     scaled = cfg.get('auto_scale_lr') or {}
     if cfg.get('holdout'):
         more.update(holdout=True, final_test=cfg.test_dataloader.dataset)
-    more.update(selection=selection, auto_scale_lr=scaled if scaled.get('enable') else None)
+    more.update(selection=selection, auto_scale_lr=scaled if scaled.get('enable') else None, sync_bn=cfg.get('sync_bn'))
+    images, optim_wrapper = loader.batch_size * world_size, dict(cfg.optim_wrapper)
+    if loader.get('global_batch_size'):  # however many ranks and steps it is made of
+        images = loader.global_batch_size
+        optim_wrapper.pop('accumulative_counts', None)
     return without_neutral(
         dict(
             model=cfg.model,
             data=fingerprint,
             sampler=loader.get('sampler'),
-            global_batch_size=loader.batch_size * world_size,
+            global_batch_size=images,
             drop_last=loader.get('drop_last', False),
             train_cfg=cfg.train_cfg,
-            optim_wrapper=cfg.optim_wrapper,
+            optim_wrapper=optim_wrapper,
             param_scheduler=cfg.get('param_scheduler'),
             test_data=cfg.val_dataloader.dataset,
             evaluator=cfg.val_evaluator,

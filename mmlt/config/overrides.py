@@ -7,7 +7,15 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from mmlt import registry
-from mmlt.config.check import ELSEWHERE, KNOWN_KEYS, LOADER_KEYS, PREREQUISITE_KEYS, arguments_of, kind_at
+from mmlt.config.check import (
+    ELSEWHERE,
+    KNOWN_KEYS,
+    LOADER_KEYS,
+    PREREQUISITE_KEYS,
+    TRAINING_KEYS,
+    arguments_of,
+    kind_at,
+)
 from mmlt.config.outcome import ROUTE
 from mmlt.errors import UserError, brief
 
@@ -66,7 +74,7 @@ def check_override(cfg: Config, name: str) -> None:
             elif depth == 0:
                 known |= KNOWN_KEYS
             elif keys[0].endswith('_dataloader') and depth == 1:
-                known |= LOADER_KEYS
+                known |= LOADER_KEYS | (TRAINING_KEYS if keys[0] == 'train_dataloader' else set())
             elif keys[0] == 'prerequisites' and depth in (2, 3):
                 known |= PREREQUISITE_KEYS
             if key in known and depth == len(keys) - 1:

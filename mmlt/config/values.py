@@ -14,6 +14,7 @@ BOOLEANS = (
     'test_dataloader.drop_last',
     'find_unused_parameters',
     'holdout',
+    'static_graph',
     'model.data_preprocessor.channels_last',
 )
 COUNTS = {
@@ -74,6 +75,8 @@ def check_values(cfg: Mapping) -> None:
     for name, least in COUNTS.items():
         if (value := at(cfg, name)) is not None:
             number('the config', name, value, least=least, whole=True)
+    if cfg.get('sync_bn') not in (None, False, 'torch'):
+        raise UserError(f"sync_bn must be 'torch' (torch's SyncBatchNorm) or None, not {quoted(cfg['sync_bn'])}.")
     for name in TEXTS:
         if (value := at(cfg, name)) is not None and not isinstance(value, str):
             raise UserError(f'{name} must be a text, not {quoted(value)}.')

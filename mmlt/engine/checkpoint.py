@@ -25,6 +25,7 @@ TENSORS = {str: (torch.Tensor,)}
 META: dict = {
     'epoch?': (int, None),
     'step?': (int, None),
+    'steps_an_update?': (int, None),
     'seed?': (int, None),
     'classes?': ([(str, int)], None),
     'class_folders?': ANY,

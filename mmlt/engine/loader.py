@@ -42,7 +42,8 @@ class BatchLoader:
     In an epoch's global order (the sampler's), step `s` takes places `s * B * W` to `(s + 1) * B * W - 1` of `W` ranks
     with `B` images each, rank `r` every `W`-th of them. So one process with batch `W * B` sees the same images in the
     same steps, each augmented by the same draw. The last step of an epoch may be short; when it cannot be split evenly,
-    it is filled up from the beginning of the order (training) so that every rank takes part.
+    it is filled up from the beginning of the order (training) so that every rank takes part. Where one update takes several
+    steps (`accumulation`), they share its images as ranks do, so `A` steps of one process see what `A` ranks see in one.
 
     Args:
         dataset: a data set with `resident`, `labels`, `metainfo`.
@@ -52,6 +53,7 @@ class BatchLoader:
         drop_last: leave out an epoch's last short step.
         partner_sampler: gives every image a partner, the image at the same place of this sampler's order.
         lasting: workers live on from epoch to epoch, until `close`; else they are made anew.
+        accumulation: steps that share the images of an update; an epoch has whole updates.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class BatchLoader:
         drop_last: bool = False,
         partner_sampler=None,  # noqa: ANN001
         lasting: bool = False,
+        accumulation: int = 1,
     ) -> None:
         if partner_sampler is not None and hasattr(dataset, 'batch'):
             raise UserError(f'{type(dataset).__name__} gives images without partners: leave out partner_sampler.')
@@ -73,6 +76,7 @@ class BatchLoader:
         self.drop_last = drop_last
         self.partner_sampler = partner_sampler
         self.lasting = lasting
+        self.accumulation = accumulation
         self.rank, self.world_size = get_dist_info()
         self._stream: Stream | None = None
         self.epoch = 0
@@ -84,20 +88,26 @@ class BatchLoader:
 
     def __len__(self) -> int:
         """Steps of an epoch."""
-        images, step = self.sampler.num_samples, self.batch_size * self.world_size
-        return images // step if self.drop_last else -(-images // step)
+        images, update = self.sampler.num_samples, self.batch_size * self.shares
+        return (images // update if self.drop_last else -(-images // update)) * self.accumulation
+
+    @property
+    def shares(self) -> int:
+        """Into how many batches the images of an update are divided: ranks times steps."""
+        return self.world_size * self.accumulation
 
     def steps(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """This rank's share of each step: indices into the data set and keys, both int64 (B,) on the CPU; with partners
         (2 B,), theirs behind the images'."""
         order = self.sampler.epoch_indices(self.epoch)
         partners = self.partner_sampler.epoch_indices(self.epoch) if self.partner_sampler else None
-        step_size = self.batch_size * self.world_size
+        images = self.batch_size * self.shares
         for step in range(self.first_step, len(self)):
-            places = torch.arange(step * step_size, min((step + 1) * step_size, len(order)))
-            if uneven := len(places) % self.world_size:
-                places = torch.cat([places, torch.arange(self.world_size - uneven)])
-            places = places[self.rank :: self.world_size]
+            update, turn = divmod(step, self.accumulation)
+            places = torch.arange(update * images, min((update + 1) * images, len(order)))
+            if uneven := len(places) % self.shares:
+                places = torch.cat([places, torch.arange(self.shares - uneven)])
+            places = places[turn * self.world_size + self.rank :: self.shares]
             indices, keys = order[places], self.epoch * EPOCH_KEYS + places
             if partners is not None:
                 indices, keys = torch.cat([indices, partners[places]]), torch.cat([keys, keys + PARTNER_KEY])
@@ -182,6 +192,9 @@ def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False)
         own_seed = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
         defaults = dict(dataset=dataset, seed=own_seed, num_samples=sampler.num_samples)
         partner_sampler = DATA_SAMPLERS.build(partner_sampler, default_args=defaults)
+    accumulation = 1
+    if cfg.get('global_batch_size'):
+        accumulation = cfg['global_batch_size'] // (cfg['batch_size'] * get_dist_info()[1])
     return BatchLoader(
         dataset,
         sampler,
@@ -190,4 +203,5 @@ def build_loader(cfg: BatchLoader | dict, seed: int = 0, training: bool = False)
         cfg.get('drop_last', False),
         partner_sampler,
         lasting=training,
+        accumulation=accumulation,
     )

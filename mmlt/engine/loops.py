@@ -90,8 +90,8 @@ class EpochTrainLoop(BaseLoop):
             UserError: batch normalisation has one value a channel to normalise over.
         """
         loader, model = self.dataloader, self.course.bare_model
-        left = loader.sampler.num_samples % (loader.batch_size * loader.world_size)
-        if loader.drop_last or not 0 < left <= loader.world_size:
+        left = loader.sampler.num_samples % (loader.batch_size * loader.shares)
+        if loader.drop_last or not 0 < left <= loader.shares:
             return
         before = {name: value.clone() for name, value in model.state_dict().items()}
         loader.set_position(0, len(loader) - 1)

@@ -28,8 +28,10 @@ from mmlt.engine.checkpoint import (
 from mmlt.engine.compiled import CompiledForward, compile_options
 from mmlt.engine.console import note, say
 from mmlt.engine.fitting import by_current_names, misfit
+from mmlt.engine.global_batch import images_an_update
 from mmlt.engine.hook_state import HookStates
 from mmlt.engine.mmengine_compat import is_asked_to_resume, loading_is_due, log_into_work_dir
+from mmlt.engine.other_ranks import find_place, resume_schedules
 from mmlt.engine.selection import Selection
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.watch import LossWatch
@@ -116,11 +118,18 @@ class LongTailedRunner(ClearRunner):
         super().register_default_hooks({**own, **(hooks or {})})
 
     def scale_lr(self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None) -> None:
-        """See `Runner.scale_lr`: with `enable=True` the learning rate counts for `base_batch_size` images a step."""
-        if auto_scale_lr and auto_scale_lr.get('enable'):
-            ratio = self.train_loop.dataloader.batch_size * self.world_size / auto_scale_lr['base_batch_size']
-            for group in optim_wrapper.param_groups:
-                group['lr'] *= ratio
+        """See `Runner.scale_lr`: with `enable=True` the learning rate counts for `base_batch_size` images an update, and
+        follows their number in proportion (Goyal et al., arXiv 1706.02677, section 2.1)."""
+        if not auto_scale_lr or not auto_scale_lr.get('enable'):
+            return
+        counts = self.cfg.optim_wrapper.get('accumulative_counts', 1)
+        images = images_an_update(self.train_loop.dataloader.batch_size, self.world_size, counts)
+        ratio = images / auto_scale_lr['base_batch_size']
+        before = sorted({group['lr'] for group in optim_wrapper.param_groups}, reverse=True)
+        for group in optim_wrapper.param_groups:
+            group['lr'] *= ratio
+        rates = ', '.join(f'{rate:g} -> {rate * ratio:g}' for rate in before[:3])
+        say(f'  learning rate {rates}: {images} images an update, and it counts for {auto_scale_lr["base_batch_size"]}')
 
     def log_environment(self, env_cfg: dict) -> None:
         """The environment stands in results.json."""
@@ -164,6 +173,7 @@ class LongTailedRunner(ClearRunner):
             meta=dict(
                 epoch=epoch,
                 step=step,
+                steps_an_update=self.train_loop.dataloader.accumulation,
                 seed=self.cfg.get('seed'),
                 classes=list(self.train_loop.dataloader.dataset.metainfo['classes']),
                 class_counts=self.bare_model.class_counts.tolist(),
@@ -279,6 +289,7 @@ class LongTailedRunner(ClearRunner):
         if self._other_run(content):
             return  # which ends the run
         content.update(by_current_names(self.bare_model, content))
+        find_place(path, content, self.train_loop.dataloader.accumulation)
         if wrong := misfit(self, content):
             raise UserError(f'the checkpoint {path} does not fit this run ({wrong}).')
 
@@ -287,9 +298,13 @@ class LongTailedRunner(ClearRunner):
         self.call_hook('after_load_checkpoint', checkpoint=content)
         load_weights(self.bare_model, content['state_dict'], path)
         self.bare_model.refresh_class_counts()
-        self.optim_wrapper.load_state_dict(content['optimizer'])
-        for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
-            scheduler.load_state_dict(state)
+        if meta.get('other_ranks'):
+            steps = len(self.train_loop.dataloader)
+            resume_schedules(self.param_schedulers or [], self.optim_wrapper, content['optimizer'], meta, steps)
+        else:
+            self.optim_wrapper.load_state_dict(content['optimizer'])
+            for scheduler, state in zip(self.param_schedulers or [], content['param_schedulers'], strict=True):
+                scheduler.load_state_dict(state)
         restore_own(self.bare_model, content)
         self.bare_model.load_kept_state(content.get('terms', {}))
         if meta.get('thresholds'):

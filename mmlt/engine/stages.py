@@ -22,6 +22,7 @@ from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
 from mmlt.engine.device import resolve_precision
+from mmlt.engine.global_batch import share_global_batch
 from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.errors import UserError, changed
 from mmlt.files import sha256_of
@@ -160,6 +161,7 @@ class Stage:
                 f'load_from names {begins}, and there is no such file: '
                 + ('download it, and name the file.' if '://' in begins else 'correct the path.')
             )
+        share_global_batch(self.cfg, get_world_size())
         self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
         named = self.cfg.get('prerequisites') or {}
         self.several = {role for role, needed in named.items() if isinstance(needed, (list, tuple))}
