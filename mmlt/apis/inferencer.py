@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmlt.apis.prediction import Classes, Prediction
+from mmlt.analysis.prediction import Classes, Prediction
+from mmlt.apis.ensemble import mean_of_sigmoids, mean_of_softmaxes
 from mmlt.apis.target_prior import target_prior
 from mmlt.datasets.pictures import Seen, batches_of, find_pictures
 from mmlt.engine.agreement import check_classes
@@ -91,7 +92,11 @@ class Inferencer:
 
         Where the prior is estimated, all logits (N, K) are computed before the first prediction is given.
         """
-        scored = self._scored(_named(pictures))
+        yield from self.stream_files(_named(pictures))
+
+    def stream_files(self, pictures: Sequence[Any]) -> Iterator[Prediction]:
+        """See `stream`; paths are those of files, as `find_pictures` gives them: one that is not there has a `problem`."""
+        scored = self._scored(pictures)
         if isinstance(self.prior, str):
             scored = list(scored)
             self.estimated = self._estimate([scores for _, scores in scored if len(scores)])
@@ -119,10 +124,8 @@ class Inferencer:
     def _ensemble(self, logits: list[Tensor]) -> Tensor:
         if len(logits) == 1:
             return logits[0]
-        if self.several:
-            mean = torch.stack([one.double().sigmoid() for one in logits]).mean(0)
-            return torch.logit(mean, eps=1e-12)
-        return torch.stack([one.double().log_softmax(1) for one in logits]).logsumexp(0) - np.log(len(logits))
+        mean = mean_of_sigmoids if self.several else mean_of_softmaxes
+        return mean(torch.stack([one.double() for one in logits]))
 
     def _probabilities(self, scores: Tensor) -> np.ndarray:
         """float64 (B, K)."""

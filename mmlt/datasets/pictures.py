@@ -1,8 +1,10 @@
 """Pictures without labels: found below folders and in lists, read one by one."""
 
+import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +14,11 @@ from torch import Tensor
 
 from mmlt.datasets.class_folders import EXTENSIONS
 from mmlt.datasets.decode import read_content
+from mmlt.datasets.label_files import read_labels
 from mmlt.datasets.views import View
-from mmlt.errors import UserError, brief
+from mmlt.errors import UserError, brief, reason
 
-LISTS = ('.txt', '.lst', '.list')
+LISTS, TABLES = ('.txt', '.lst', '.list'), ('.csv', '.tsv', '.json', '.jsonl')
 
 
 class Seen(NamedTuple):
@@ -36,7 +39,9 @@ def find_pictures(paths: Iterable[str | Path]) -> list[str]:
     """The files that paths name: a file itself, the images below a folder sorted by path, the files in a list.
 
     Hidden files and folders are skipped, a folder that a link leads back to is entered once. A list (`.txt`) has a path a line;
-    a relative one is looked for beside the list, then as it stands; what is not there is kept, and told when it is read.
+    a relative one is looked for beside the list, then as it stands; what is not there is kept, and told when it is read. A list
+    or a table (`.csv`, `.tsv`, `.json`) with labels is read as `read_labels` reads it, and its labels are left alone; of a
+    table without labels the first column counts.
 
     Args:
         paths: files, folders, lists.
@@ -56,6 +61,8 @@ def find_pictures(paths: Iterable[str | Path]) -> list[str]:
             raise UserError(f'there is no file or folder {brief(path, 4096)}: correct the path.')
         elif path.lower().endswith(LISTS):
             found += _listed(Path(path))
+        elif path.lower().endswith(TABLES):
+            found += _tabled(Path(path))
         else:
             found.append(path)
     if not found:
@@ -88,10 +95,33 @@ def _listed(file: Path) -> list[str]:
     beside = [os.path.join(file.parent, name) for name in named]
     found = [place if os.path.lexists(place) else name for name, place in zip(named, beside, strict=True)]
     if not any(map(os.path.lexists, found)) and any(' ' in name or '\t' in name for name in named):
-        bare = [name.split('\t')[0] if '\t' in name else name.rpartition(' ')[0] for name in named]
-        if any(os.path.lexists(os.path.join(file.parent, name)) or os.path.lexists(name) for name in bare):
-            raise UserError(f'the list {file} has labels behind its paths: leave a path a line ({brief(bare[0])!r} first).')
+        with suppress(UserError):  # labels stand behind the paths
+            return _labelled(file)
     return found
+
+
+def _labelled(file: Path) -> list[str]:
+    table = read_labels(file)
+    return [os.path.join(table.root, path) for path in table.paths]
+
+
+def _tabled(file: Path) -> list[str]:
+    try:
+        return _labelled(file)
+    except UserError:
+        if file.suffix.lower() not in ('.csv', '.tsv'):
+            raise
+    try:
+        with open(file, encoding='utf-8-sig', errors='surrogateescape', newline='') as stream:
+            rows = csv.reader(stream, delimiter='\t' if file.suffix.lower() == '.tsv' else ',')
+            cells = [row[0].strip() for row in rows if row]
+    except (OSError, csv.Error) as error:
+        raise UserError(f'the table {file} cannot be read ({reason(error)}): save it as UTF-8 text with commas.') from error
+    named = [cell for cell in cells[1:] if cell]
+    if not named:
+        raise UserError(f'the table {file} names no picture: it must have a header and a path a line.')
+    beside = [os.path.join(file.parent, name) for name in named]
+    return [place if os.path.lexists(place) else name for name, place in zip(named, beside, strict=True)]
 
 
 def see(picture: Any, place: int, view: View) -> Seen:

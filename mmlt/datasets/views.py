@@ -35,8 +35,8 @@ class View(NamedTuple):
         else:
             scale = min(width, height) / self.resize  # pixels of the picture a pixel of the scaled one
         wide, high = self.width * scale, self.height * scale
-        left, top = (width - wide) / 2, (height - high) / 2
-        return left, top, left + wide, top + high
+        left, top = max(0.0, (width - wide) / 2), max(0.0, (height - high) / 2)  # rounding may lead past the edge
+        return left, top, min(float(width), left + wide), min(float(height), top + high)
 
     def __call__(self, picture: Image.Image | bytes, name: str = 'the picture') -> Tensor:
         """The image uint8 (3, height, width) of a picture.
@@ -66,9 +66,9 @@ def view_of(dataset: Any) -> View | None:
     own = dataset
     while hasattr(own, 'dataset'):  # a part of another set
         own = own.dataset
-    numbers = [getattr(own, name, None) for name in ('resize', 'max_value')]
-    backend = getattr(own, 'backend', None)
-    return View(
-        *image.shape[1:], *(value if isinstance(value, (int, float)) else None for value in numbers),
-        backend if backend in SHOW else 'pillow',
-    )  # fmt: skip
+    resize, white, backend = (getattr(own, name, None) for name in ('resize', 'max_value', 'backend'))
+    for step in getattr(getattr(own, 'pipeline', None), 'transforms', ()):  # mmpretrain's
+        if type(step).__name__ == 'ResizeEdge':
+            resize = step.scale
+    numbers = (value if isinstance(value, (int, float)) else None for value in (resize, white))
+    return View(*image.shape[1:], *numbers, backend if backend in SHOW else 'pillow')

@@ -84,8 +84,8 @@ class Predictor:
 
 def stored_view(meta: dict) -> View | None:
     """How images are cut from pictures, as a checkpoint says it; older ones say it by the config of their test set."""
-    if meta.get('test_view'):
-        return View(**meta['test_view'])
+    if stored := meta.get('test_view'):
+        return View(**{key: stored[key] for key in View._fields if key in stored})
     data = (meta.get('outcome') or {}).get('test_data') or {}
     if isinstance(data.get('image_size'), int):
         side = data['image_size']

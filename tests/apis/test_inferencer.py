@@ -217,9 +217,17 @@ def test_folders_lists_and_files(tmp_path):
     assert [path.removeprefix(f'{tmp_path}/') for path in find_pictures([tmp_path])] == ['a.webp', 'b/1.png', 'b/2.JPG']
     (tmp_path / 'names.txt').write_text('\ufeffb/1.png\r\n\r\n with space.png\n', encoding='utf-8')
     assert find_pictures([tmp_path / 'names.txt']) == [f'{tmp_path}/b/1.png', 'with space.png']
-    (tmp_path / 'labels.txt').write_text('b/1.png 3\nb/2.JPG 4\n')
+    both = [f'{tmp_path}/b/1.png', f'{tmp_path}/b/2.JPG']
+    for name, text in (
+        ('labels.txt', 'b/1.png 0\nb/2.JPG 1\n'),
+        ('labels.csv', 'image,label\nb/1.png,cat\nb/2.JPG,dog\n'),
+        ('bare.csv', 'file\nb/1.png\nb/2.JPG\n'),
+    ):
+        (tmp_path / name).write_text(text)
+        assert [str(path) for path in find_pictures([tmp_path / name])] == both, name
+    (tmp_path / 'empty.csv').write_text('image\n')
     for given, words in (
-        ([tmp_path / 'labels.txt'], 'labels behind'),
+        ([tmp_path / 'empty.csv'], 'names no picture'),
         ([tmp_path / '.hidden' / 'none'], 'no file or folder'),
         ([], 'no picture'),
     ):
