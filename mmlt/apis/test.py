@@ -21,10 +21,10 @@ from mmlt.config.load import load_config
 from mmlt.engine.agreement import check_classes, class_folders
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.engine.device import device_name, resolve_precision, start_processes
+from mmlt.engine.finished import put_weights
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
-from mmlt.models.weights import load_weights
 
 
 def test(
@@ -42,7 +42,8 @@ def test(
 
     Args:
         config: path of a config, or its path below `configs`.
-        checkpoint: a checkpoint of mmlt, or several, whose mean probabilities are evaluated; the first is one of `config`.
+        checkpoint: a checkpoint of mmlt, or a file that `tools/publish_model.py` wrote; or several, whose mean probabilities
+            are evaluated; the first is one of `config`.
         precision: `fp32` or `bf16`; the checkpoint's own by default.
         overrides: config overrides.
         launcher: `none`, `pytorch` or `slurm`.
@@ -97,9 +98,7 @@ def test(
             f'{checkpoint} was trained on {classes} classes and {path.name} has {runner.bare_model.num_classes}: '
             'use the config it was trained with.'
         )
-    load_weights(runner.bare_model, runner.bare_model.current_names(content['state_dict']), checkpoint)
-    if meta.get('thresholds'):
-        runner.bare_model.set_thresholds(meta['thresholds'])
+    put_weights(runner.bare_model, content, checkpoint)
     tested = runner.test_loop.dataloader.dataset
     names = tested.metainfo.get('classes')
     check_classes(

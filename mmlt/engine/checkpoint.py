@@ -16,8 +16,9 @@ from mmengine.logging import print_log
 
 from mmlt.errors import UserError
 from mmlt.files import atomic_write, size_as_stored
+from mmlt.models.weights import SAFE, read_safetensors
 from mmlt.plain import plain
-from mmlt.schema import ANY, FINGERPRINT, NUMBER, problem, read_json
+from mmlt.schema import ANY, FINGERPRINT, NUMBER, parse_json, problem, read_json
 
 FORMAT = 1
 TENSORS = {str: (torch.Tensor,)}
@@ -34,13 +35,15 @@ META: dict = {
     'task?': (re.compile('single_label|multi_label'),),
     'precision?': (str, None),
     'image_size?': ([(int,)], None),
-    'test_view?': {'height': (int,), 'width': (int,), 'resize': (int, None), 'max_value': (*NUMBER, None)},
+    'test_view?': {'height': (int,), 'width': (int,), 'resize': (int, None), 'max_value': (*NUMBER, None),
+                   'backend?': (re.compile('opencv|pillow'),)},
     'history?': ([{'epoch': (int,), 'metrics': {str: NUMBER}}], None),
     'outcome?': ({'data?': ({f'{key}?': kinds for key, kinds in FINGERPRINT.items()}, None),
                   'train_cfg?': ({'max_epochs?': (int, None)}, None)}, None),
     'teachers?': ({str: (str, [(str,)])}, None),  # a list where the config names several
     'config?': (str, None),
     'config_hash?': (str, None),
+    'inference_only?': (bool,),
 }  # fmt: skip
 CONTENT: dict = {
     'format': (int,),
@@ -61,6 +64,7 @@ CONTENT: dict = {
 MOST_NESTED = 64  # tables in tables; a config's own have a dozen
 MOST_VIEWS = 64  # times that the tensors of a file, which may share memory, may add up to its size
 ELAPSED_FILE = 'elapsed.json'
+PUBLISHED = 'mmlt'  # before the names of the texts in a .safetensors file
 
 
 def _leaves(value: Any, met: set[int], path: str = '', depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -136,18 +140,39 @@ def _disk_error(error: BaseException) -> str:
     return str(error)
 
 
-def load_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint onto the CPU; nothing in it is executed.
+def published_texts(meta: dict, tensors: dict[str, torch.Tensor]) -> tuple[dict, dict[str, str]]:
+    """What a published file holds beside its tensors, as `load_checkpoint` reads it.
 
-    Raises:
-        UserError: it is missing, damaged, holds more than plain data, or is no checkpoint of mmlt.
+    Args:
+        meta: of the checkpoint, strict JSON.
+        tensors: by name.
+
+    Returns:
+        The content, and the texts of the .safetensors file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f'there is no checkpoint {path}: check the path.')
+    content = dict(format=FORMAT, state_dict=tensors, meta=parse_json(json.dumps(plain(meta), allow_nan=False)))
+    content['sha256'] = content_sha256(content)
+    texts = dict(meta=json.dumps(content['meta']), sha256=content['sha256'], version=str(FORMAT))
+    return content, {'format': 'pt', **{f'{PUBLISHED}.{key}': text for key, text in texts.items()}}
+
+
+def _read_published(path: Path) -> dict:
+    """The content of a file that `tools/publish_model.py` wrote; its checksum is not looked at yet."""
+    tensors, texts = read_safetensors(path)
+    try:
+        found = {key: texts[f'{PUBLISHED}.{key}'] for key in ('meta', 'sha256', 'version')}
+        return dict(format=int(found['version']), sha256=found['sha256'], state_dict=tensors, meta=parse_json(found['meta']))
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f'{path} holds tensors alone, not a model that tools/publish_model.py wrote: load_from takes it in a config.'
+        ) from error
+
+
+def _read_saved(path: Path) -> tuple[int, Any]:
+    """Bytes of a file that `torch.save` wrote, and its content."""
     size = size_as_stored(path)
     try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
+        return size, torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         if not zipfile.is_zipfile(path):
             raise UserError(f'the checkpoint {path} is damaged or no checkpoint at all: use another one.') from error
@@ -156,6 +181,18 @@ def load_checkpoint(path: str | Path) -> dict:
         ) from error
     except Exception as error:  # a damaged archive fails in many ways
         raise UserError(f'the checkpoint {path} is damaged ({type(error).__name__}): use another one.') from error
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint, or a published model, onto the CPU; nothing in it is executed.
+
+    Raises:
+        UserError: it is missing, damaged, holds more than plain data, or is no checkpoint of mmlt.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'there is no checkpoint {path}: check the path.')
+    size, content = (path.stat().st_size, _read_published(path)) if path.suffix == SAFE else _read_saved(path)
     if not (isinstance(content, dict) and 'state_dict' in content and _is_format(content.get('format'))):
         raise UserError(f'{path} is not a checkpoint of mmlt: foreign weights go through tools/convert_weights.py.')
     sha256 = _sha256_or_none(content, MOST_VIEWS * size)

@@ -24,11 +24,23 @@ def load_classifier(path: str | Path) -> LongTailedClassifier:
 def classifier_of(content: dict, path: str | Path) -> LongTailedClassifier:
     """See `load_classifier`; `content` is that of the checkpoint `path`."""
     model = build_stored(content['meta'].get('model'), path)
+    put_weights(model, content, path)
+    return model
+
+
+def put_weights(model: LongTailedClassifier, content: dict, path: str | Path) -> None:
+    """Put the weights and the thresholds of a checkpoint into a model; of a published one, without what serves training alone.
+
+    Raises:
+        UserError: the checkpoint is another architecture's.
+    """
+    meta = content['meta']
+    if meta.get('inference_only'):
+        model.keep_inference_parts()
     load_weights(model, model.current_names(content['state_dict']), path)
     model.refresh_class_counts()
-    if content['meta'].get('thresholds'):
-        model.set_thresholds(content['meta']['thresholds'])
-    return model
+    if meta.get('thresholds'):
+        model.set_thresholds(meta['thresholds'])
 
 
 def build_stored(cfg: Any, source: str | Path) -> LongTailedClassifier:

@@ -13,6 +13,7 @@ from mmlt.files import size_as_stored
 from mmlt.tensors import not_finite
 
 WRAPPERS = ('state_dict', 'model', 'net')
+SAFE = '.safetensors'
 
 
 def load_weights(model: nn.Module, state_dict: dict, source: str | Path) -> None:
@@ -75,7 +76,7 @@ def load_agreeing(model: nn.Module, state_dict: dict[str, Tensor], source: str |
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from an .npz or a .pth file; nothing in either is executed.
+    """Tensors by name from an .npz, a .safetensors or a .pth file; nothing in any is executed.
 
     Raises:
         UserError: it is missing, of another kind, damaged, or holds more than plain data.
@@ -88,8 +89,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
                 return {name: torch.from_numpy(np.array(file[name])) for name in file.files}
         except Exception as error:  # a damaged archive fails in many ways
             raise UserError(f'{path} cannot be read as plain arrays ({error}): get it again.') from error
+    if path.suffix == SAFE:
+        return read_safetensors(path)[0]
     if path.suffix not in ('.pth', '.pt', '.tar'):
-        raise UserError(f'{path} is neither .npz nor .pth (or .pt, .tar): give one of these.')
+        raise UserError(f'{path} is neither .npz nor .safetensors nor .pth (or .pt, .tar): give one of these.')
     if zipfile.is_zipfile(path):  # not so before torch 1.6
         size_as_stored(path)
     try:
@@ -109,3 +112,22 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise UserError(f'{path} holds no tensors by name: give a state dict, or a file with one under "state_dict".')
     return tensors
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors by name and the texts beside them from a .safetensors file, which can hold nothing else.
+
+    Raises:
+        UserError: it is missing, damaged, or the package safetensors is not installed.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise UserError("a .safetensors file is read by the package safetensors: pip install safetensors.") from error
+    if not path.is_file():
+        raise UserError(f'there is no file {path}: check the path.')
+    try:
+        with safe_open(path, framework='pt') as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f'{path} is damaged or no .safetensors file ({error}): get it again.') from error

@@ -285,6 +285,10 @@ class LongTailedClassifier(BaseModel):
             renamed[name if old is None else names[old] + name.removeprefix(old)] = value
         return renamed
 
+    def keep_inference_parts(self) -> None:
+        """Drop what serves training alone: the terms with their heads, encoders and queues, mixing, class weights."""
+        self.terms, self.mixing, self.reweighting = nn.ModuleList(), None, None
+
     def attach(self, role: str, models: Sequence['LongTailedClassifier'], classes: Sequence[Sequence[int] | None] = ()) -> None:
         """Take over finished models: teachers, or the weights to begin with.
 

@@ -49,7 +49,13 @@ class SSDClassifier(LongTailedClassifier):
 
     @property
     def hard_head(self) -> nn.Module:
-        """The head that learned the labels."""
+        """The head that learned the labels.
+
+        Raises:
+            UserError: the model was published for inference, without it.
+        """
+        if not self.terms:
+            raise UserError('this SSDClassifier was published without its hard head: give the checkpoint of its training.')
         return self.terms[0].head
 
 
