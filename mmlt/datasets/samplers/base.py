@@ -81,7 +81,8 @@ class Sampler(torch.utils.data.Sampler):
     depend on their number. Where it does not divide evenly the order is continued from its start.
 
     Args:
-        dataset: see `LabelledDataset`.
+        dataset: see `LabelledDataset`; or the labels alone, for a data set of any kind in a plain loop: whole numbers (N,), or
+            (N, C) with 1 for each class that an image shows.
         seed: at least 0; None (what a runner without a seed passes) is 0.
         num_samples: draws in an epoch, over all ranks; None for the sampler's own choice (mostly N).
 
@@ -170,6 +171,8 @@ class ClassTable:
 
 def _labels_and_counts(dataset: LabelledDataset) -> tuple[np.ndarray, np.ndarray]:
     name = type(dataset).__name__
+    if isinstance(dataset, (list, tuple, np.ndarray, Tensor)):
+        return _counted(np.asarray(dataset))
     if getattr(dataset, 'labels', None) is None or 'class_counts' not in (getattr(dataset, 'metainfo', None) or {}):
         raise UserError(f"the data set {name} has no `labels` or no `metainfo['class_counts']`: use one of mmlt's.")
     labels = np.asarray(dataset.labels)
@@ -184,3 +187,14 @@ def _labels_and_counts(dataset: LabelledDataset) -> tuple[np.ndarray, np.ndarray
     if labels.min() < 0 or labels.max() >= len(counts) or (np.bincount(labels, minlength=len(counts)) != counts).any():
         raise UserError(f"the labels of the data set {name} do not agree with its metainfo['class_counts'].")
     return labels, counts
+
+
+def _counted(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels that were given by themselves, and how often each class stands in them."""
+    allowed = {1: 'iu', 2: 'iufb'}.get(labels.ndim, '')
+    if labels.dtype.kind not in allowed or len(labels) == 0 or labels.min() < 0:
+        raise UserError('labels for a sampler must be whole numbers from 0, (N,), or (N, C) of 0 and 1, and not be empty.')
+    if labels.ndim == 2:
+        shown = labels > 0
+        return shown, shown.sum(axis=0).astype(np.int64)
+    return labels.astype(np.int64), np.bincount(labels.astype(np.int64)).astype(np.int64)
