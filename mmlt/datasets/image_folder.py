@@ -74,7 +74,7 @@ class ImageFolder(TableDataset):
 
 
 def _table(root: Path, classes: list[str] | None, split: str | None) -> LabelTable:
-    folders = split_folders(root)
+    folders = split_folders(root, alone=split is None)
     if split is None:
         if folders and classes is None:
             first = next(iter(folders.values()))

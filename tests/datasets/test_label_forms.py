@@ -1,6 +1,7 @@
 """Every form of labels says the same of the same photos; what a file leaves open is refused in one sentence or said aloud."""
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,37 @@ def test_a_missing_file_is_not_taken_for_another_of_its_name(birds, tmp_path):
     text = ONE['list, numbers'][1] + 'egret/a00.jpg 4\n'  # avocet/a00.jpg is there
     data = ImageList(birds, write(tmp_path, 'a.txt', text), image_size=8)
     assert [problem.partition(' ')[0] for problem in data.problems()] == [f'{birds}/egret/a00.jpg']
+
+
+def test_a_folder_further_down_is_named(birds, tmp_path):
+    (tmp_path / 'pictures').symlink_to(birds)
+    with pytest.raises(UserError, match='line 1 of .* names avocet/a00.jpg, which is not below .*') as error:
+        ImageList(tmp_path, write(tmp_path, 'a.txt', ONE['list, numbers'][1]), image_size=8)
+    assert str(error.value).endswith(f'{tmp_path}/pictures: set data_root to it.')
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_damage_is_refused_in_a_sentence_or_read(seed, birds, tmp_path):
+    rng = random.Random(seed)
+    forms = [(name, content) for name, content, _ in ONE.values()] + list(SEVERAL.values())
+    words = ['', '-1', '"', "'", '\t', '\0', '|', ',', '9' * 30, 'null', '[]', 'NaN', 'é', '1e5', '~x', '\n', '\r', '\u2028']
+    read = 0
+    for _ in range(60):
+        name, content = rng.choice(forms)
+        damaged = bytearray(content if isinstance(content, bytes) else content.encode())
+        for _ in range(rng.choice([1, 1, 3])):
+            start = rng.randrange(len(damaged))
+            damaged[start : start + rng.choice([0, 1, 9, len(damaged)])] = rng.choice(words).encode()
+        several = rng.choice([None, True, False])
+        try:
+            table = read_labels(write(tmp_path, name, bytes(damaged)), birds, several=several, uncertain='zeros', blank='ones')
+        except UserError as error:
+            assert len(str(error)) < 700 and '\n' not in str(error)
+            continue
+        read += 1
+        assert 0 < len(table.paths) == len(table.labels) == len(table.lines)
+        assert table.labels.min() >= 0 and table.labels.max() < (2 if table.several else len(table.classes))
+    assert 3 < read < 57
 
 
 def test_images_without_a_label_are_counted(birds, tmp_path):

@@ -28,7 +28,8 @@ def on_disk(paths: Sequence[str], root: Path, line: Callable[[int], str], notes:
         notes: what was done is added here.
 
     Raises:
-        UserError: a path has no extension, and no file or several files could be meant; its line is named.
+        UserError: a path has no extension, and no file or several files could be meant; or none is there, but a folder below
+            `root` has them. The line is named.
     """
     if any('\\' in path for path in paths):
         paths = [with_slashes(path, root) for path in paths]
@@ -43,8 +44,21 @@ def on_disk(paths: Sequence[str], root: Path, line: Callable[[int], str], notes:
             return [_without(path, count) or path for path in paths]
     bare = all('/' not in path for path in sample)
     if not bare and any(path.lower().endswith(EXTENSIONS) for path in sample):
+        if below := next((folder for folder in folders_in(root) if could_be_below(sample, folder)), None):
+            raise UserError(
+                f'{line(0)} names {brief(paths[0])}, which is not below {root}, but such paths are below {below}: set '
+                'data_root to it.'
+            )
         return paths
     return _looked_up(paths, root, line, notes)
+
+
+def folders_in(root: Path) -> list[Path]:
+    """The folders in a folder, sorted, hidden ones left out."""
+    try:
+        return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith('.'))
+    except OSError:
+        return []
 
 
 def could_be_below(paths: Sequence[str], root: Path) -> bool:

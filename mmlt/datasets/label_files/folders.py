@@ -3,27 +3,23 @@
 from pathlib import Path
 
 from mmlt.datasets.class_folders import ClassFolders
+from mmlt.datasets.label_files.disk import folders_in
 from mmlt.datasets.label_files.table import SPLIT_NAMES, split_name
 
 EXPORTED = ('_classes.csv', '_annotations.coco.json')  # Roboflow's, in the folder of each split
 
 
-def split_folders(root: Path) -> dict[str, Path]:
-    """The folders of splits, `train`, `val`, `test` by what they are called; empty where `root` holds anything else too.
+def split_folders(root: Path, alone: bool = True) -> dict[str, Path]:
+    """The folders of splits, `train`, `val`, `test` by what they are called; empty where two are of one split.
 
     Args:
         root: a folder.
+        alone: empty, too, where `root` holds other folders beside them.
     """
-    try:
-        names = [entry.name for entry in sorted(root.iterdir()) if entry.is_dir() and not entry.name.startswith('.')]
-    except OSError:
-        return {}
-    if not names or not {name.lower() for name in names} <= SPLIT_NAMES.keys():
-        return {}
-    folders: dict[str, Path] = {}
-    for name in names:
-        folders.setdefault(split_name(name), root / name)
-    return folders if len(folders) == len(names) else {}  # `val` and `valid` beside each other are no splits
+    below = folders_in(root)
+    found = [folder for folder in below if folder.name.lower() in SPLIT_NAMES]
+    folders = {split_name(folder.name): folder for folder in found}
+    return {} if len(folders) < len(found) or (alone and len(found) < len(below)) else folders
 
 
 def exported(folder: Path) -> Path | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmlt.datasets.class_folders import ClassFolders
 from mmlt.datasets.label_files.columns import plain_name
-from mmlt.datasets.label_files.disk import could_be_below, on_disk
+from mmlt.datasets.label_files.disk import could_be_below, folders_in, on_disk
 from mmlt.datasets.label_files.folders import class_names_below, exported, split_folders
 from mmlt.datasets.label_files.json_files import read_json_labels
 from mmlt.datasets.label_files.lines import LONGEST, read_lines
@@ -130,8 +130,7 @@ def _is_header(line: str) -> bool:
 def _home_of(file: Path, paths: Sequence[str]) -> Path:
     """The folder that the paths start from: the file's own, one in it, or the one above, the first that has them."""
     own = file.parent
-    beside = sorted(entry for entry in own.iterdir() if entry.is_dir() and not entry.name.startswith('.'))
-    return next((folder for folder in (own, *beside, own.parent) if could_be_below(paths, folder)), own)
+    return next((folder for folder in (own, *folders_in(own), own.parent) if could_be_below(paths, folder)), own)
 
 
 def _of_folder(root: Path, options: Options) -> LabelTable:

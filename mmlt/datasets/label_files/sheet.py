@@ -80,7 +80,7 @@ def read_sheet(file: Path, text: str) -> Sheet:
         ) from error
     if len(rows) < 2:
         raise UserError(f'{file} names no image: it must have a header and a line an image.')
-    header = [cell.strip() for cell in rows[0][1]]
+    header = [' '.join(cell.split()) for cell in rows[0][1]]
     while header and not header[-1]:  # a delimiter at the end of each line
         header.pop()
     blank = [cell or f'column {place + 1}' for place, cell in enumerate(header)]
