@@ -47,6 +47,8 @@ def markdown(path: str | Path) -> str:
         content = read_json(path)
         if isinstance(content, list) and content[0]['case'] == 'streaming':
             return _streaming_markdown(content[0])
+        if isinstance(content, list) and content[0]['case'] == 'features':
+            return _features_markdown(content[0])
         return _accuracy_markdown(content) if isinstance(content, dict) else _speed_markdown(content)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(f'{path} holds no finished benchmark ({type(error).__name__}: {error}): run it again.') from error
@@ -90,6 +92,21 @@ def _streaming_markdown(record: dict) -> str:
         f'{record["versions"]["opencv-python-headless"]}, Pillow {record["versions"]["pillow"]}. Four workers on a list of '
         f'{memory["list_lines"]:,} lines hold {memory["own_mb"]} MiB of their own, four epochs later '
         f'{memory["own_mb_four_epochs_later"]} ({memory["with_share_mb"]} with their share of what all have in common).\n'
+    )
+
+
+def _features_markdown(record: dict) -> str:
+    seconds, own = record['epoch_seconds'], record['epoch_processor_seconds']
+    lines = ['| head trained | an epoch, s | processor time, s | top-1 of each seed |', '| --- | ---: | ---: | --- |']
+    for leg, words in (('through', 'through the frozen backbone'), ('cached', 'on cached features')):
+        top1 = ', '.join(f'{one:.2f}' for one in record['top1'][leg])
+        lines.append(f'| {words} | {seconds[leg]:.2f} | {own[leg]:.2f} | {top1} |')
+    lines.append(f'| cRT on cached features, 12,000 draws | {seconds["crt"]:.2f} | {own["crt"]:.2f} | |')
+    return '\n'.join(lines) + (
+        f'\n\n{record["images"]:,} images of {record["dataset"]} at {record["image_size"]} pixels, EfficientNet-Lite0, '
+        f'{record["epochs"]} epochs, the same view in both; computing the features is not in an epoch, the first run took '
+        f'{record["run_seconds"]["cached_first"]} s with it and {record["run_seconds"]["through"]} s through the backbone. '
+        f'{record["device"]}, {record["threads"]} thread(s), load {record["load"][0]} on {record["processors"]} processors.\n'
     )
 
 

@@ -14,7 +14,8 @@ RIVALS = ('framework', 'rival-ce', 'rival-bkd', 'rival-augment')
 PARTS = ('same', 'bf16', 'channels-last', 'fused-sgd', 'compile')
 EXPERTS = ('experts-together', 'experts-separate', 'ecl-ncl')
 STREAMING = ('streaming',)
-CASES = RIVALS + PARTS + EXPERTS + STREAMING
+FEATURES = ('features',)
+CASES = RIVALS + PARTS + EXPERTS + STREAMING + FEATURES
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--show', metavar='FILE', help='measure nothing: print the Markdown table of a JSON file')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1], metavar='K', help='of --train (default 0 1)')
     parser.add_argument('--cases', nargs='+', choices=CASES, default=list(RIVALS), metavar='CASE',
-                        help=f'default: {" ".join(RIVALS)}; also: {" ".join(PARTS + EXPERTS + STREAMING)}')  # fmt: skip
+                        help=f'default: {" ".join(RIVALS)}; also: {" ".join(CASES[len(RIVALS):])}')  # fmt: skip
     parser.add_argument('--data', choices=('auto', 'cifar100', 'digits'), default='auto',
                         help='CIFAR-100-LT where it is there, else the embedded digits (auto)')  # fmt: skip
     parser.add_argument('--pairs', type=int, default=5, help='measurements of each leg (default 5)')
@@ -47,8 +48,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     args = parser.parse_args()
-    if 'streaming' in args.cases and len(args.cases) > 1:
-        parser.error('the case streaming stands alone')
+    for alone in STREAMING + FEATURES:
+        if alone in args.cases and len(args.cases) > 1:
+            parser.error(f'the case {alone} stands alone')
     for name in ('pairs', 'steps', 'warmup', 'threads', 'workers'):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f'--{name} must be at least 1')
@@ -80,6 +82,11 @@ def main() -> None:
         from benchmarks.streaming import main as streaming
 
         streaming(args.pairs, args.workers, args.json)
+        return
+    if 'features' in args.cases:
+        from benchmarks.features import main as features
+
+        features(args.pairs, args.threads, parse_options(args.cfg_options), args.json)
         return
     if args.train:
         from benchmarks.accuracy import accuracy_table, compare_accuracy

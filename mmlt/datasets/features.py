@@ -81,7 +81,7 @@ class FeatureStore:
 
 
 class CachedFeatures(Dataset):
-    """A data set whose images are replaced by their features; all else is that of the set.
+    """A data set whose `tensors()`, which runs learn from, are features; all else, an item's picture too, is that of the set.
 
     Args:
         dataset: the set, with `labels` and `metainfo`.
@@ -103,9 +103,9 @@ class CachedFeatures(Dataset):
     def __len__(self) -> int:
         return len(self.features)
 
-    def __getitem__(self, place: int) -> tuple[Tensor, Any]:
-        """Features (C,) or (2, C), and label, of an image."""
-        return self.features[place], torch.from_numpy(np.asarray(self.source.labels))[place]
+    def __getitem__(self, item: Any) -> Any:
+        """The image and its label: reports show it."""
+        return self.source[item]
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """Features float32 (N, C) or (N, 2, C), and labels int64 (N,) or float32 (N, K)."""

@@ -188,4 +188,4 @@ def test_cached_features_are_the_set_they_stand_for():
     assert cached.metainfo == data.metainfo and cached.fingerprint() == data.fingerprint() and cached.resident
     features, labels = cached.tensors()
     assert features.shape == (342, 7) and np.array_equal(labels.numpy(), data.labels)
-    assert torch.equal(cached[5][0], features[5]) and int(cached[5][1]) == data.labels[5]
+    assert torch.equal(cached[5][0], data[5][0]), 'a report shows the picture'
