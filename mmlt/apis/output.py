@@ -71,6 +71,12 @@ def is_picture(path: Path) -> bool:
         return False
 
 
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that names mmlt as its maker."""
+    with open(path, 'rb') as file:
+        return b'<meta name="generator" content="mmlt">' in file.read(2000)
+
+
 def is_converted(path: Path) -> bool:
     """Whether a file is a checkpoint that `tools/convert_weights.py` wrote."""
     try:
