@@ -63,9 +63,12 @@ def skipped(sets: dict[str, Any]) -> dict[str, dict[str, int]]:
 
 def say_skipped(sets: dict[str, Any]) -> None:
     """Say how each set's file was read and what it left out, and name the broken images in the log."""
+    notes: dict[str, list[str]] = {}  # what sets of one file have in common is said once
     for what, dataset in sets.items():
         for line in getattr(dataset, 'notes', ()):
-            say(f'  {what} set: {line}')
+            notes.setdefault(line, []).append(what)
+    for line, whose in notes.items():
+        say(f'  {" and ".join(filter(None, [", ".join(whose[:-1]), whose[-1]]))} set: {line}')
     for what, counts in skipped(sets).items():
         say(f'  skipped in the {what} set: {", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))}')
         for line in getattr(sets[what], 'left_out', []):

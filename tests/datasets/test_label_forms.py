@@ -65,6 +65,16 @@ def test_images_that_belong_together(birds, tmp_path):
     assert np.array_equal(read_labels(file, birds, group_column='pond nr.').groups, [0, *(nest + 1 for nest in NEST[1:])])
 
 
+def test_patients_are_folders_of_the_paths(tmp_path):
+    for patient in (1, 2, 30):
+        for view in (1, 2):
+            (tmp_path / f'patient{patient:05}/study1').mkdir(parents=True, exist_ok=True)
+            Image.new('L', (8, 8)).save(tmp_path / f'patient{patient:05}/study1/view{view}.png')
+    paths = [f'CXR-small/patient{patient:05}/study1/view{view}.png' for view in (1, 2) for patient in (30, 1, 2)]
+    table = read_labels(write(tmp_path, 'a.csv', 'Path,Edema\n' + ''.join(f'{path},1\n' for path in paths)), tmp_path)
+    assert table.groups.tolist() == [0, 1, 2, 0, 1, 2] and table.group_name == 'patient'
+
+
 def test_splits_of_a_column(birds, tmp_path):
     said = ['Training', 'validation', 'TEST']
     file = write(tmp_path, 'a.csv', rows(['path', 'label', 'split'], lambda n, path, name: [path, name, said[n % 3]]))

@@ -26,6 +26,7 @@ GROUPS = (
 CELLS = frozenset(('0', '1', '0.0', '1.0', '-1', '-1.0', ''))  # of a column for one class
 MARKS = CELLS - {''}
 LISTED = 8  # columns named in a note
+SAMPLE = 1000  # cells of a column that are looked at to tell whether it holds files
 
 
 def plain_name(name: str) -> str:
@@ -134,7 +135,8 @@ def class_columns(sheet: Sheet, options: Options, taken: Sequence[str]) -> tuple
 
 
 def _mostly(cells: Sequence[str], what) -> bool:  # noqa: ANN001
-    return 2 * sum(map(what, cells)) > len(cells)
+    some = cells[:: max(1, len(cells) // SAMPLE)]
+    return 2 * sum(map(what, some)) > len(some)
 
 
 def _is_number(cell: str) -> bool:

@@ -1,6 +1,9 @@
 """One entry for labels in every form: `read_labels`."""
 
-from collections.abc import Sequence
+import gc
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ from mmlt.datasets.naming import check_names, class_names, own_path
 from mmlt.datasets.paths import Paths
 from mmlt.errors import UserError, brief
 
+# CheXpert and MURA tell patients apart by a folder: .../patient00001/study1/view1.jpg
+PATIENT = re.compile(r'(?:^|[/\\])(patient[ _-]?\d+)[/\\]', re.IGNORECASE)
 TABLES, JSON = ('.csv', '.tsv'), ('.json', '.jsonl')
 HEADS = ('path', 'filepath', 'file', 'filename', 'image', 'imageid', 'imagename', 'imagepath', 'img')
 
@@ -74,18 +79,8 @@ def read_labels(
         return table if split is None else table.of_split(split)
     if not file.is_file():
         raise UserError(f'there is no file or folder {file} with labels: correct the path.')
-    raw = _raw(file, home or file.parent, options)
-    labels_, names = labels_of(raw, options)
-    check_names(names, str(file))
-    groups = None if raw.groups is None else _numbered(raw.groups)
-    if home is None:
-        home = _home_of(file, raw.paths)
-    notes = list(raw.notes)
-    paths = on_disk(raw.paths, home, raw.line, notes)
-    table = LabelTable(
-        file, home, Paths(paths), labels_, tuple(names), raw.form, None if raw.splits is None else np.array(raw.splits), groups,
-        raw.group_name, raw.numbers, raw.line_word, tuple(notes), raw.left_out,
-    )  # fmt: skip
+    with _uncollected():
+        table = _of_file(file, home, options)
     table = table if split is None else table.of_split(split)
     if not table.several and (table.labels == UNLABELLED).any():
         place = int(np.flatnonzero(table.labels == UNLABELLED)[0])
@@ -93,6 +88,37 @@ def read_labels(
             f'{brief(table.paths[place])}{table.where(place)} has no label: give it one, leave the line out, or read one split.'
         )
     return table
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for circles, which takes half the time of a long file: it looks at every row again and again."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def _of_file(file: Path, home: Path | None, options: Options) -> LabelTable:
+    raw = _raw(file, home or file.parent, options)
+    labels, names = labels_of(raw, options)
+    check_names(names, str(file))
+    if raw.groups is None and raw.paths and PATIENT.search(raw.paths[0]):
+        found = map(PATIENT.search, raw.paths)
+        raw.groups, raw.group_name = [patient[1] if patient else '' for patient in found], 'patient'
+        raw.notes.append('images below one patient folder belong together')
+    groups = None if raw.groups is None else _numbered(raw.groups)
+    if home is None:
+        home = _home_of(file, raw.paths)
+    notes = list(raw.notes)
+    paths = on_disk(raw.paths, home, raw.line, notes)
+    return LabelTable(
+        file, home, Paths(paths), labels, tuple(names), raw.form, None if raw.splits is None else np.array(raw.splits), groups,
+        raw.group_name, raw.numbers, raw.line_word, tuple(notes), raw.left_out,
+    )  # fmt: skip
 
 
 def _numbered(groups: Sequence[str]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def read_table(sheet: Sheet, options: Options) -> Raw:
     said = ''.join(f', {what} {name}' for what, name in (('split', split), ('groups', group)) if name)
     raw = Raw(
         sheet.file, '', sheet.columns[image], sheet.numbers, line_word=sheet.line_word, group_name=group,
-        splits=None if split is None else [split_name(cell) for cell in sheet.columns[split]],
+        splits=None if split is None else list(map(cache(split_name), sheet.columns[split])),
         groups=None if group is None else sheet.columns[group],
     )  # fmt: skip
     for place in [place for place, path in enumerate(raw.paths) if not path][:1]:
