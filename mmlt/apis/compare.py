@@ -79,7 +79,8 @@ def _main() -> None:
         if Path(args.plot).suffix.lower() != '.png':
             raise UserError(f'--plot {args.plot}: the picture is a PNG, let its name end in .png.')
         check_out('--plot', args.plot, is_picture)
-    compared = compare(args.runs, args.out)
+    with console.status('resampling the test images'):
+        compared = compare(args.runs, args.out)
     written = {'markdown': texts.markdown, 'csv': texts.comma_separated, 'latex': texts.latex}
     if args.format:
         print(written[args.format](compared), end='')

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from mmlt.apis.adjustment import add_arguments, from_arguments, in_words
 from mmlt.apis.cli import run_tool
@@ -135,8 +136,9 @@ def test_main() -> None:
     from mmengine.dist import is_main_process
 
     from mmlt.analysis.metrics_table import metrics_table
-    from mmlt.analysis.results import json_text
+    from mmlt.analysis.results import RESULTS_FILE, json_text
     from mmlt.apis.output import check_evaluation
+    from mmlt.apis.report import report
     from mmlt.apis.test import test
     from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
@@ -165,6 +167,9 @@ def test_main() -> None:
         if args.out:
             atomic_write(args.out, json_text(record))
             console.print(f'written to {args.out}', markup=False)
+            if Path(args.out).name == RESULTS_FILE:
+                page = report(Path(args.out).parent, args.config, parse_options(args.cfg_options))
+                console.print(f'all of it on a page: {page}', markup=False)
 
 
 def train() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmlt.analysis.report import REPORT_FILE, write_report
-from mmlt.analysis.run_files import read_run
+from mmlt.analysis.run_files import RunFiles, read_run
 from mmlt.apis.cli import run_tool
 from mmlt.engine.console import say
 from mmlt.errors import UserError, reason
@@ -32,11 +32,13 @@ def ensure_report(folder: Path, test_data: Any) -> None:
         leave_report(folder, test_data)
 
 
-def report(folder: str | Path) -> Path:
+def report(folder: str | Path, config: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Path:
     """Write a finished run's page anew, with its pictures if the test data are there.
 
     Args:
-        folder: of the run.
+        folder: of the run, or of the results.json of an evaluation.
+        config: that names the test data; None for the one that the run left in its folder, or else the one it names.
+        overrides: of this config.
 
     Returns:
         The page.
@@ -45,22 +47,28 @@ def report(folder: str | Path) -> Path:
         UserError: there is no valid results.json.
     """
     run = read_run(folder, before=False)
-    return write_report(run.folder, _test_data(run.folder, run.record) if run.images else None)
+    return write_report(run.folder, _test_data(run, config, overrides) if run.images else None)
 
 
-def _test_data(folder: Path, record: dict[str, Any]) -> Any:
-    """The data set that a run was evaluated on, by the config that it left in its folder; None where that does not work."""
+def _test_data(run: RunFiles, config: str | Path | None, overrides: dict[str, Any] | None) -> Any:
+    """The data set that a run was evaluated on; None where that does not work."""
+    from mmengine.config import Config
+
+    from mmlt.config.custom_code import import_custom_code
     from mmlt.config.load import load_config
     from mmlt.engine.loader import build_loader
 
-    left = folder / f'{Path(record["config"]).name}.py'
     try:
-        cfg = load_config(left if left.is_file() else record['config'], None if left.is_file() else record['overrides'])
-        part = cfg.get('val_dataloader') if record['evaluated_epochs'] else cfg.get('test_dataloader')
-        return build_loader(part).dataset
+        left = run.folder / f'{Path(run.record["config"]).name}.py'
+        if config is None and left.is_file():  # resolved, with MMEngine's own entries in it
+            cfg = Config.fromfile(left, import_custom_modules=False)
+            import_custom_code(cfg, left)
+        else:
+            cfg = load_config(config or run.record['config'], overrides if config else run.record['overrides'])
+        return build_loader(cfg.val_dataloader if run.record['evaluated_epochs'] else cfg.test_dataloader).dataset
     except Exception as error:  # a config or data that are gone: a page without pictures is better than none
         why = str(error) if isinstance(error, UserError) else reason(error)
-        say(f'{folder}: no pictures, as the test images cannot be read: {why}')
+        say(f'{run.folder}: no pictures, as the test images cannot be read: {why}')
         return None
 
 

@@ -65,8 +65,9 @@ def groups_plot(
                     plot.bars([at + step * 0.08], [at + step * 0.92], [np.mean(own)], cls=f'f{n % 6 + 1} soft-bar', names=[tip])
                     if len(own) > 1:
                         plot.points([at + step / 2] * len(own), own, n + 1, 2.6, [f'{label}: {one:.2f} %' for one in own])
-                    if plot.x(at + step) - plot.x(at) > 34:
-                        plot.label(plot.x(at + step / 2), plot.y(max(own)) - 6, f'{np.mean(own):.1f}', cls='soft')
+                    if (space := plot.x(at + step) - plot.x(at)) > 24:
+                        words = f'{np.mean(own):.{1 if space > 42 else 0}f}'
+                        plot.label(plot.x(at + step / 2), plot.y(max(own)) - 6, words, cls='soft')
         return plot
 
     several = any(len(own) > 1 for one in values for own in one)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmlt.analysis.charts import Series, segments, shortened, smoothed
-from mmlt.analysis.pages import Html, Plot, figure, legend, responsive
+from mmlt.analysis.pages import Html, Plot, axis_end, figure, legend, responsive
 from mmlt.analysis.pages.plot import Scale
 
 NAMED = 24  # up to here each class has its interval, and on a phone too its name
@@ -82,6 +82,8 @@ class _Drawing:
         for n, ids in enumerate(groups.values()):
             number[np.asarray(ids, dtype=np.int64)] = n
         self.group_of = number[order]
+        highest = np.nanmax([np.nanmax(one.values, initial=0) for one in series])
+        self.top = 100 if highest > 50 else axis_end([1.1 * highest])
         self.window = max(7, 2 * (len(counts) // 30) + 1)
 
     def draw(self, width: int) -> Plot:
@@ -89,7 +91,7 @@ class _Drawing:
         size, wide = len(self.counts), width > 500
         named = size <= NAMED or (wide and size <= UPRIGHT)
         turn, below = self._turn_of_names(width, wide) if named else (0, 46)
-        plot = Plot(width, (330 if wide else 250) + below, (-0.6, size - 0.4), (0, 100), margins=(34, 40, 46, below))
+        plot = Plot(width, (330 if wide else 250) + below, (-0.6, size - 0.4), (0, self.top), margins=(34, 40, 46, below))
         frequency = Scale(0.5, max(self.counts.max(), 1) * 1.5, plot.bottom, plot.top, log=True)
         tops = np.maximum(self.counts, 0.5)
         if size <= NAMED:
@@ -147,7 +149,7 @@ class _Drawing:
             places += (number - (len(self.series) + 1) / 2) * min(0.24, 0.7 / len(self.series))
             if self.test_images is not None:
                 low, high = (100 * end for end in wilson(values / 100, self.test_images))
-                plot.whiskers(places, low, high, number)
+                plot.whiskers(places, low, np.minimum(high, self.top), number)
             plot.line(places, values, number)
             plot.points(places, values, number, 4.5 if wide else 3.5, self._tips(number), hollow=number > 1)
         elif size <= UPRIGHT:

@@ -92,8 +92,12 @@ def matches(runs: Sequence[RunFiles]) -> list[Match]:
             raise UserError(f'{folder} is named twice: name each run once.')
     of_record = {id(run.record): run for run in runs}
     place = {id(run.record): n for n, run in enumerate(runs)}
-    found = []
+    # The last epochs are compared, so how a best one was chosen does not matter; an evaluation of a checkpoint has none.
+    together: dict[Recipe, list[Row]] = {}
     for recipe, rows in rows_by_recipe([run.record for run in runs]).items():
+        together.setdefault(recipe._replace(selected_on=None, selected_by=None), []).extend(rows)
+    found = []
+    for recipe, rows in together.items():
         rows = sorted(rows, key=lambda row: min(place[id(record)] for record in row.records))
         members = [[of_record[id(record)] for record in row.records] for row in rows]
         found.append(Match(recipe, [Contestant(*one) for one in zip(_labels(rows, members), rows, members, strict=True)]))
@@ -108,7 +112,7 @@ def _labels(rows: Sequence[Row], members: Sequence[Sequence[RunFiles]]) -> list[
     for place, row in enumerate(rows):
         adjusted = row.records[0].get('adjustment')
         labels[place] += f' {adjusted["adjust"]}' if adjusted else ''
-        labels[place] += ' aggregated' if row.records[0].get('aggregation') else ''
+        labels[place] += ''.join(f' {word}' for word in ('aggregation', 'ensemble') if row.records[0].get(word))
     return [
         f'{label} ({own[0].folder})' if labels.count(label) > 1 else label
         for label, own in zip(labels, members, strict=True)

@@ -52,7 +52,7 @@ def _sections(match: Match, found: Sequence[Difference]) -> list[Html]:
 def _figures(match: Match) -> Html:
     metrics = shown(match)
     headings = ['config', 'seeds', *(metric.name + (' (%)' if metric.unit == '%' else '') for metric in metrics)]
-    lines = [[one.label, one.seeds, *map(one.figure, metrics)] for one in match.contestants]
+    lines = [[one.label, one.seeds.replace(' ', '\u00a0'), *map(one.figure, metrics)] for one in match.contestants]
     words = f'After the last epoch; {match.recipe.groups}.'
     if any(len(one.runs) > 1 for one in match.contestants):
         words += ' Mean ± sample deviation over the seeds.'

@@ -31,9 +31,9 @@ Compared = Sequence[tuple[Match, Sequence[Difference]]]
 def shown(match: Match) -> list[Metric]:
     """The metrics of a short table."""
     found = [metric for metric in match.metrics if metric.key in SHORT]
-    tops = {metric.key: [one.values(metric.key) for one in match.contestants] for metric in found}
-    # On a balanced test set these are one figure.
-    alike = tops.get('accuracy/top1') == tops.get('accuracy/mean_class')
+    both = [[one.values(f'accuracy/{name}') for one in match.contestants] for name in ('top1', 'mean_class')]
+    pairs = [pair for one in zip(*both, strict=True) for pair in zip(*one, strict=False)]
+    alike = pairs and all(abs(top - mean) < 0.005 for top, mean in pairs)  # of a balanced test set they are one figure
     return [metric for metric in found if not (alike and metric.key == 'accuracy/mean_class')]
 
 

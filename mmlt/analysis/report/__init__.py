@@ -36,8 +36,10 @@ def report_html(run: RunFiles, test_data: Any = None) -> str:
     pictures = TestPictures(run, test_data)
     kind = {'detection': detection, 'multi_label': multi_label, 'single_label': single_label}[task_of(run)]
     state = None if run.record['finished'] else note('This run is not finished.', warn=True)
+    changes = [f'{name}={value}' for name, value in sorted(run.record['overrides'].items())]
     return page(
         run.title,
+        note(f'With {", ".join(changes)}.') if changes else None,
         state,
         *(note(trouble, warn=True) for trouble in run.troubles),
         *kind.sections(run, pictures),

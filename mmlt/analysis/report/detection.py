@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmlt.analysis.pages import Html, join, note, section, table
+from mmlt.analysis.pages import Html, note, section, table
 from mmlt.analysis.report.details import frequency_title, measure
 from mmlt.analysis.report.metrics import headline, metrics_table
 from mmlt.analysis.report.pictures import TestPictures
@@ -36,7 +36,7 @@ def _worst(run: RunFiles) -> Html | None:
         return None
     lines = [
         [run.classes[c], run.rows[c]['group'], f'{run.counts[c]:,}', f'{run.rows[c]["test_images"]:,}', f'{values[c]:.1f}']
-        for c in np.argsort(values, kind='stable')[: np.isfinite(values).sum()][:WORST].tolist()
+        for c in np.lexsort((-run.counts, values))[: np.isfinite(values).sum()][:WORST].tolist()
     ]
     headings = ['class', 'group', 'training images', 'test images', f'{measure(run.record)} (%)']
-    return join(table(headings, lines, (2, 3, 4), label='lowest average precisions'))
+    return table(headings, lines, (2, 3, 4), label='lowest average precisions')

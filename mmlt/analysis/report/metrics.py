@@ -55,7 +55,7 @@ SEVERAL = [
     for key, name in (('mAP', 'mean average precision'), ('AUROC', 'area under the ROC curve'), ('F1', 'macro F1'))
     for group in ('', *GROUPS)
 ]
-BOXES = [Metric(f'{kind}/{name}', f'{word} {name}') for kind, word in IOU_TYPES.items() for name in PRECISIONS]
+BOXES = [Metric(f'{kind}/{name}', f'{word} {name}') for kind, word in IOU_TYPES.items() for name in (*PRECISIONS, 'AP75')]
 # In a table of its own that the reader opens.
 FURTHER = ('precision/', 'recall/', 'f1/', 'calibration/classwise', 'calibration/mce', 'calibration/brier')
 HIDDEN = ('prior/', 'recall/', 'experts/weights')  # said elsewhere on the page, or twice
