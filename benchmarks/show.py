@@ -49,6 +49,8 @@ def markdown(path: str | Path) -> str:
             return _streaming_markdown(content[0])
         if isinstance(content, list) and content[0]['case'] == 'features':
             return _features_markdown(content[0])
+        if isinstance(content, list) and content[0]['case'] == 'evaluation':
+            return _evaluation_markdown(content[0])
         return _accuracy_markdown(content) if isinstance(content, dict) else _speed_markdown(content)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(f'{path} holds no finished benchmark ({type(error).__name__}: {error}): run it again.') from error
@@ -107,6 +109,25 @@ def _features_markdown(record: dict) -> str:
         f'{record["epochs"]} epochs, the same view in both; computing the features is not in an epoch, the first run took '
         f'{record["run_seconds"]["cached_first"]} s with it and {record["run_seconds"]["through"]} s through the backbone. '
         f'{record["device"]}, {record["threads"]} thread(s), load {record["load"][0]} on {record["processors"]} processors.\n'
+    )
+
+
+def _evaluation_markdown(record: dict) -> str:
+    columns = ('classes', 'reduce the batches', 'figures', 'files', 'together', 'torchmetrics and scikit-learn', 'ratio')
+    lines = [f'| {" | ".join(columns)} | 1,000 resamples |']
+    lines.append('| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
+    for one in record['measured']:
+        low, high = one['spread']
+        parts = [f'{one["seconds"][part]:.3f}' for part in ('collect', 'figures', 'files')]
+        lines.append(
+            f'| {one["classes"]:,} | {" | ".join(parts)} | **{one["without_bootstrap"]:.3f}** | {one["libraries"]:.3f} | '
+            f'{one["ratio"]:.1f} ({low:.1f} to {high:.1f}) | {one["seconds"]["bootstrap"]:.3f} |'
+        )
+    return '\n'.join(lines) + (
+        f'\n\n{record["images"]:,} images, processor seconds beyond the forward passes, {record["pairs"]} turns, '
+        f'{record["device"]}, {record["threads"]} thread(s), load {record["load"][0]} on {record["processors"]} processors, '
+        f'torch {record["versions"]["torch"]}, torchmetrics {record["versions"]["torchmetrics"]}, scikit-learn '
+        f'{record["versions"]["scikit-learn"]}; the libraries compute those of the figures that they have.\n'
     )
 
 

@@ -15,7 +15,8 @@ PARTS = ('same', 'bf16', 'channels-last', 'fused-sgd', 'compile')
 EXPERTS = ('experts-together', 'experts-separate', 'ecl-ncl')
 STREAMING = ('streaming',)
 FEATURES = ('features',)
-CASES = RIVALS + PARTS + EXPERTS + STREAMING + FEATURES
+EVALUATION = ('evaluation',)
+CASES = RIVALS + PARTS + EXPERTS + STREAMING + FEATURES + EVALUATION
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,7 +49,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cfg-options', action='extend', nargs='+', default=[], metavar='KEY=VALUE', help='overrides')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     args = parser.parse_args()
-    for alone in STREAMING + FEATURES:
+    for alone in STREAMING + FEATURES + EVALUATION:
         if alone in args.cases and len(args.cases) > 1:
             parser.error(f'the case {alone} stands alone')
     for name in ('pairs', 'steps', 'warmup', 'threads', 'workers'):
@@ -87,6 +88,11 @@ def main() -> None:
         from benchmarks.features import main as features
 
         features(args.pairs, args.threads, parse_options(args.cfg_options), args.json)
+        return
+    if 'evaluation' in args.cases:
+        from benchmarks.evaluation import main as evaluation
+
+        evaluation(args.pairs, args.threads, args.json)
         return
     if args.train:
         from benchmarks.accuracy import accuracy_table, compare_accuracy
