@@ -6,8 +6,11 @@ A page of another tool joins by an entry in `PAGES`: its name, and a function th
 import copy
 import shutil
 
+import numpy as np
 import pytest
+from commands import call
 from made_runs import RECORD, detector, make_run
+from PIL import Image
 
 from mmlt.analysis.report import write_report
 from mmlt.analysis.results import write_per_class_csv, write_results
@@ -51,6 +54,34 @@ def comparison(folder):
     return folder / 'out/comparison.html'
 
 
+def photos(folder):
+    """Class folders of unequal sizes, with a broken file and one picture twice."""
+    random = np.random.default_rng(0)
+    for name, number in ((LONG, 6), ('b', 3), ('c', 2)):
+        (folder / name).mkdir(parents=True)
+        for place in range(number):
+            pixels = random.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((90, 60)).save(folder / name / f'{LONG}_{place}.png')
+    (folder / 'c/broken.png').write_bytes(b'no picture')
+    shutil.copy(folder / 'b' / f'{LONG}_0.png', folder / 'c/again.png')
+    return folder
+
+
+def diagnosis(folder):
+    done = call('diagnose', photos(folder / 'photos'), '--page', 'diagnosis.html')
+    assert done.code == 0, done
+    return folder / 'diagnosis.html'
+
+
+def prediction(folder):
+    short = ('train_cfg.max_epochs=1', 'param_scheduler.0.milestones=[1]')
+    done = call('train', 'configs/ce/resnet8_digitslt.py', '--work-dir', 'run', '--cfg-options', *short)
+    assert done.code == 0, done
+    done = call('predict', 'run/epoch_1.pth', photos(folder / 'photos'), '--page', 'prediction.html')
+    assert done.code == 0, done
+    return folder / 'prediction.html'
+
+
 PAGES = {
     'report, 10 classes and a teacher': student,
     'report, 43 classes': lambda folder: report(folder, num_classes=43, names=[f'{LONG} {c}' for c in range(43)]),
@@ -58,6 +89,8 @@ PAGES = {
     'report, several labels': lambda folder: report(folder, num_classes=20, several=True),
     'report, a detector': of_detector,
     'comparison': comparison,
+    'diagnosis': diagnosis,
+    'prediction': prediction,
 }
 
 STATE = """() => {
