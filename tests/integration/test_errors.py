@@ -165,7 +165,7 @@ CASES = {
     'thinned twice': (own('twice'), ['digits', 'balanced']),
     'list with a broken line': (own('list_line'), ['line 2', 'lines.txt']),
     'list with a label too many': (own('list_label'), ['line 1', 'labels.txt', '7']),
-    'list that is JSON': (own('list_json'), ['line 1 of', 'labels.json', 'it is JSON', 'path label']),
+    'list that is damaged JSON': (own('list_json'), ['line 1 of', 'labels.json', 'it is JSON, and damaged', 'write it again']),
     'list with a huge label': (own('list_huge'), ['line 2', 'huge.txt', '100000000000', '2 images', "labels='remap'"]),
     'list that counts from 1': (own('list_from_one'), ['line 3', 'label 3', 'count from 1', "labels='remap'"]),
     'list with gaps': (own('list_gaps'), ['class 1, 3, 4 and more', 'labels are 0, 2, 9', "labels='remap'"]),
