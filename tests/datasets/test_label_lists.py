@@ -208,6 +208,11 @@ def test_the_forms_of_public_lists(tmp_path):
         assert data.class_counts == list(truth['counts'].values()), name
     data = ImageList(tmp_path / 'photos', tmp_path / 'labels_odd/one_missing.txt', image_size=8)
     assert [text.rpartition('/')[2] for text in data.problems()] == ['one_missing.txt) is missing']
+    for name in ('list_names.txt', 'plain.csv', 'ham10000.csv', 'isic_onehot.csv', 'roboflow_classes.csv', 'coco_style.json',
+                 'mmpretrain.json'):  # fmt: skip
+        data = ImageList(tmp_path / 'photos', tmp_path / name, image_size=8)
+        assert data.class_counts == list(truth['counts'].values()) and data.problems() == [], name
+        assert [class_name.lower() for class_name in data.classes] == truth['classes'] == data.class_folders, name
     for name in ('labels_odd/two_labels.txt', 'labels_odd/huge_label.txt', 'labels_odd/open_set.txt'):
         with pytest.raises(UserError, match=Path(name).name) as error:
             ImageList(tmp_path / 'photos', tmp_path / name)
