@@ -46,8 +46,10 @@ td {{ max-width: 32rem; }}
 td code {{ display: block; min-width: 12rem; }}
 td.number {{ white-space: nowrap; }}
 th {{ font-weight: 600; color: var(--soft); font-size: .82rem; vertical-align: bottom; }}
-td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums; padding: .28rem .2rem .28rem 1.1rem; }}
-th:last-child, td:last-child {{ padding-right: .2rem; }}
+td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums; padding: .28rem .6rem .28rem .8rem; }}
+td.number + td:not(.number), th.number + th:not(.number) {{ padding-left: .5rem; }}
+td.number:first-child, th.number:first-child {{ padding-left: 0; }}
+th:last-child, td:last-child, td.number:last-child, th.number:last-child {{ padding-right: .2rem; }}
 
 figure {{ margin: .6rem 0 1.2rem; }}
 figcaption {{ margin-top: .35rem; max-width: 46rem; }}
