@@ -21,6 +21,7 @@ DETECTION = 'detection'  # its configs have a test of their own
 PHOTOS = 'photos'  # configs for a user's own images, stood in for by a few small ones
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('[!_]*/*.py') if path.parent.name != DETECTION)
 TRAIN_IMAGES = {10: 8, 100: 4}  # a class
+LARGE = {'imagenetlt': 1000, 'placeslt': 365, 'inat18': 8142}  # classes
 STEPPED = set()  # structures of the configs that have been stepped in this process
 
 
@@ -36,6 +37,29 @@ def small_cifar(tmp_path_factory) -> dict[int, Path]:
             pixels = rng.integers(0, 256, (len(labels), 32, 32, 3), dtype=np.uint8)
             np.savez(folders[classes] / f'{split}.npz', images=pixels, labels=labels)
     return folders
+
+
+@pytest.fixture(scope='module')
+def small_lists(tmp_path_factory) -> Path:
+    """Lists of the large sets, every class of which has one training image, the same small JPEG; and 16 images to test on."""
+    folder = tmp_path_factory.mktemp('large')
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / 'x.jpg')
+    for classes in LARGE.values():
+        for split, count in (('train', classes), ('test', 16)):
+            (folder / f'{split}_{classes}.txt').write_text(''.join(f'x.jpg {label}\n' for label in range(count)))
+    return folder
+
+
+def large_overrides(config: str, folder: Path) -> dict:
+    """Overrides that put the small lists in place of a large set: all of its classes, small images."""
+    (classes,) = (count for name, count in LARGE.items() if config.endswith(f'_{name}.py'))
+    overrides = {'train_dataloader.batch_size': 8, 'train_dataloader.num_workers': 0}
+    for split, loader in (('train', 'train'), ('test', 'val'), ('test', 'test')):
+        dataset = f'{loader}_dataloader.dataset'
+        overrides |= {f'{dataset}.data_root': str(folder), f'{dataset}.ann_file': f'{split}_{classes}.txt'}
+        overrides |= {f'{dataset}.image_size': 32, f'{dataset}.resize': 36, f'{loader}_dataloader.num_workers': 0}
+    return overrides
 
 
 @pytest.fixture(scope='module')
@@ -88,9 +112,10 @@ def structure(cfg: dict) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('config', CONFIGS)
-def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, small_photos, tmp_path, monkeypatch):
+def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, small_photos, small_lists, tmp_path, monkeypatch):
     monkeypatch.setattr(LongTailedRunner, 'dump_config', lambda self: None)  # formatting it takes half of the time
-    small = small_overrides(config, small_cifar, small_photos)
+    large = any(config.endswith(f'_{name}.py') for name in LARGE)
+    small = large_overrides(config, small_lists) if large else small_overrides(config, small_cifar, small_photos)
     stage = Stage(ROOT / config, overrides=small, precision='fp32', work_root=tmp_path)
     trained = structure(stage.cfg.to_dict())  # before the Runner's own entries come into the config
     runner = build_runner(stage)

@@ -1,0 +1,43 @@
+"""iNaturalist 2017: 579,184 training images of 5,089 classes, tested on the 95,986 validation images; 224 pixels.
+
+Prepare it by `python tools/prepare_data.py inat17 --root data/inat17`. From a pack: `--cfg-options
+train_dataloader.dataset.pack=data/inat17.pack val_dataloader.dataset.pack=data/inat17.pack`.
+"""
+
+num_classes = 5089
+train_dataloader = dict(
+    batch_size=512,
+    num_workers=4,
+    dataset=dict(
+        type='ImageList',
+        data_root='data/inat17',
+        ann_file='iNaturalist17_train.txt',
+        num_classes=num_classes,
+        image_size=224,
+        crop='random_resized',
+        name='inat17',
+    ),
+    sampler=dict(type='ShuffleSampler'),
+)
+val_dataloader = dict(
+    batch_size=256,
+    num_workers=4,
+    dataset=dict(
+        type='ImageList',
+        data_root='data/inat17',
+        ann_file='iNaturalist17_val.txt',
+        num_classes=num_classes,
+        image_size=224,
+        resize=256,
+        name='inat17_test',
+    ),
+)
+test_dataloader = val_dataloader
+
+data_preprocessor = dict(
+    type='BatchPreprocessor',
+    num_classes=num_classes,
+    mean=(0.466, 0.471, 0.380),
+    std=(0.195, 0.194, 0.192),
+    train_transforms=[dict(type='RandomFlip')],
+)
