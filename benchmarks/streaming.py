@@ -217,6 +217,7 @@ def run_streaming(pairs: int = 5, workers: int = 1, images: int = 512, epochs: i
             leg.close()
         memory = LegProcess('memory of the workers', 'memory', dict(options, way='', workers=4), 1)
         stack.callback(memory.close)
+        memory.wait()
         first, last = memory.measure(1, 1), memory.measure(1, 4)
         pack_bytes = pack.stat().st_size
     rates = {way: [one['images_per_s'] / workers for one in measured] for way, measured in found.items()}

@@ -1,5 +1,6 @@
 """Paths of many images in one block of bytes, which workers share instead of copying."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -64,6 +65,12 @@ class Paths(Sequence[str]):
         content, starts = self._content.tobytes(), self._starts.tolist()
         for start, end in zip(starts[:-1], starts[1:], strict=True):
             yield content[start:end].decode('utf-8', 'surrogateescape')
+
+    def sha256(self) -> str:
+        """SHA-256 of all paths in their order."""
+        digest = hashlib.sha256(np.ascontiguousarray(self._starts))
+        digest.update(np.ascontiguousarray(self._content))
+        return digest.hexdigest()
 
     @property
     def nbytes(self) -> int:

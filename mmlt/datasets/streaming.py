@@ -230,15 +230,15 @@ class StreamingDataset(Dataset):
         if self._pack is not None:
             found = self._pack.problems(places, self.check == 'pixels')
             return {row: f'{self.named(places[row])} {text}' for row, text in found.items()}
-        files, facts = [self.file(place) for place in places], self._facts(places)
-        why = [image_files.problem_of(file, row) for file, row in zip(files, facts, strict=True)]
-        found = {row: f'{self.named(places[row])} {text}' for row, text in enumerate(why) if text}
-        rows = np.array([row for row in range(len(places)) if row not in found], dtype=np.int64)
+        facts = self._facts(places)
+        why = image_files.problems_of(lambda row: self.file(places[row]), facts)
+        found = {row: f'{self.named(places[row])} {text}' for row, text in why.items()}
+        rows = np.setdiff1d(np.arange(len(places)), list(found))
         if self.check == 'files':
             if type(self).__getitem__ is not StreamingDataset.__getitem__:  # it may read other files than images
                 return found
             rows = rows[image_files.read_whole(facts[rows, image_files.SIZE])]
-        broken = unreadable(self, places[rows], [files[row] for row in rows], facts[rows])
+        broken = unreadable(self, places[rows], [self.file(place) for place in places[rows]], facts[rows])
         return found | {int(rows[place]): text for place, text in broken.items()}
 
     def _leave_out_broken(self) -> None:
@@ -259,7 +259,10 @@ class StreamingDataset(Dataset):
     def _facts(self, places: np.ndarray) -> np.ndarray:
         """See `facts_of`; each file is asked for once, so what stands in the results is what stood there at the start."""
         new = places[self._known[places, image_files.MODE] < 0]
-        if len(new):
+        if len(new) > image_files.WHOLE_FILES:
+            name = f'{os.path.abspath(self.root)} {self._paths.sha256()} {hashlib.sha256(new.tobytes()).hexdigest()}'
+            self._known[new] = image_files.facts_of_list(name, len(new), lambda row: self.file(new[row]))
+        elif len(new):
             self._known[new] = image_files.facts_of([self.file(place) for place in new])
         return self._known[places]
 

@@ -135,6 +135,28 @@ def test_bytes_are_read_once_for_as_long_as_the_files_stay(pictures, cache, monk
     assert folder(pictures).content_sha256() == first and len(read) == 12
 
 
+def test_the_files_of_a_large_list_are_asked_for_once_and_then_in_a_sample(pictures, cache, monkeypatch):
+    monkeypatch.setattr(image_files, 'SETTLED', 0)
+    monkeypatch.setattr(image_files, 'WHOLE_FILES', 5)
+    monkeypatch.setattr(image_files, 'SAMPLE_FILES', 3)
+    asked, real = [], image_files.facts_of
+    monkeypatch.setattr(image_files, 'facts_of', lambda files: asked.append(len(files)) or real(files))
+    first = folder(pictures)
+    content = first.content_sha256()
+    assert first.problems() == [] and asked == [6]
+    again = folder(pictures)
+    assert again.problems() == [] and again.content_sha256() == content and asked == [6, 3]
+    for path in pictures.rglob('*.png'):
+        os.utime(path)
+    assert folder(pictures).problems() == [] and asked == [6, 3, 3, 6]  # the sample tells, and all are asked for
+    for path in pictures.rglob('*.png'):
+        path.unlink()
+    assert len(listed(pictures).problems()) == 6 and len(listed(pictures).problems()) == 6  # what is missing is not kept
+    for kept in (cache.parent / 'facts').iterdir():
+        kept.write_bytes(b'damaged')
+    assert len(listed(pictures).problems()) == 6
+
+
 def test_what_has_just_changed_is_not_remembered(pictures, cache):
     folder(pictures).content_sha256()
     assert not cache.exists()
