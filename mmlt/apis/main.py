@@ -135,6 +135,7 @@ def test_main() -> None:
     adjustment = from_arguments(args)
     from mmengine.dist import is_main_process
 
+    from mmlt.analysis.evaluation_files import file_names
     from mmlt.analysis.metrics_table import metrics_table
     from mmlt.analysis.results import RESULTS_FILE, json_text
     from mmlt.apis.output import check_evaluation
@@ -167,6 +168,8 @@ def test_main() -> None:
         if args.out:
             atomic_write(args.out, json_text(record))
             console.print(f'written to {args.out}', markup=False)
+            if (full := file_names(args.out)[0]).is_file():  # a detector has none
+                console.print(f'every figure with its interval: {full}', markup=False)
             if Path(args.out).name == RESULTS_FILE:
                 page = report(Path(args.out).parent, args.config, parse_options(args.cfg_options))
                 console.print(f'all of it on a page: {page}', markup=False)

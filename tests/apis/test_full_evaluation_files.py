@@ -56,6 +56,7 @@ def test_an_evaluation_of_the_checkpoint_gives_the_same_bytes_again(runs, call):
         done = call('test', CE, runs / 'seed0/epoch_2.pth', '--out', 'new/results.json', '--work-dir', 'rows')
         assert done.code == 0, done
         assert contents(Path('new')) == contents(runs / 'seed0')
+        assert 'every figure with its interval: new/evaluation.json' in done.out
     assert not list(Path('rows').glob('evaluation*'))
 
 
