@@ -23,6 +23,7 @@ from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.engine.device import device_name, resolve_precision, start_processes
 from mmlt.engine.finished import put_weights
 from mmlt.engine.runner import LongTailedRunner
+from mmlt.engine.stages import tell_backbone
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
 
@@ -92,6 +93,7 @@ def test(
     classes = len(meta.get('class_counts') or [])
     if classes and 'head' in cfg.get('model', {}):
         cfg.model.head.setdefault('num_classes', classes)  # where the config leaves them to the data
+    tell_backbone(cfg)
     runner = LongTailedRunner.from_cfg(cfg)
     if classes and classes != runner.bare_model.num_classes:
         raise UserError(

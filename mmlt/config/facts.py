@@ -54,7 +54,7 @@ def fill_normalisation(cfg: Config) -> None:
     backbone = (cfg.get('model') or {}).get('backbone') or {}
     if preprocessor.get('type') != 'BatchPreprocessor' or 'mean' in preprocessor or 'std' in preprocessor:
         return
-    if str(backbone.get('type')).split('.')[-1] != 'TimmBackbone':
+    if str(backbone.get('type')).split('.')[-1] not in ('TimmBackbone', 'TunedViT'):
         return
     import timm  # takes a second
 

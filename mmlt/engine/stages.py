@@ -227,6 +227,7 @@ class Stage:
         }
         files = [*initial_weights(self.cfg.model), *pretrained_files(self.cfg.model)]
         files += [self.cfg.load_from] if self.cfg.get('load_from') else []
+        files += [hook['features_file'] for hook in self.cfg.get('custom_hooks') or [] if hook.get('features_file')]
         data, tested_on = self.loader.dataset, self.val_loader.dataset
         # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
         return outcome_of(
@@ -308,6 +309,7 @@ def complete_model(cfg: Config, num_classes: Callable[[], int]) -> None:
     what it would ask of the data, the head's `num_classes`."""
     if (head := cfg.model.get('head')) and 'num_classes' not in head and takes(head, 'num_classes'):
         head.num_classes = num_classes()
+    tell_backbone(cfg)
     parts = [cfg.model[key] for key in ('head', 'projector') if 'in_channels' not in (cfg.model.get(key) or {'in_channels': 0})]
     if not parts or 'backbone' not in cfg.model:
         return
@@ -317,6 +319,13 @@ def complete_model(cfg: Config, num_classes: Callable[[], int]) -> None:
     for part in parts:
         if takes(part, 'in_channels'):
             part.in_channels = channels
+
+
+def tell_backbone(cfg: Config) -> None:
+    """Tell a `TunedViT` its head's number of classes, which decides the width of what it adds."""
+    backbone, head = cfg.model.get('backbone') or {}, cfg.model.get('head') or {}
+    if backbone.get('type') == 'TunedViT' and 'num_classes' in head:
+        backbone.setdefault('num_classes', head.num_classes)
 
 
 def takes(part: dict, argument: str) -> bool:

@@ -16,6 +16,7 @@ from mmlt.errors import UserError, reason
 from mmlt.files import sha256_of
 
 CONTACT = 15.0  # seconds for the first answer of a hub; a download that then stalls ends by the hub's own limits
+TIMM = ('TimmBackbone', 'TunedViT')  # the backbones that are timm's
 SAFE_FILES = {'pytorch_model.bin': 'model.safetensors', 'open_clip_pytorch_model.bin': 'open_clip_model.safetensors'}
 
 
@@ -230,12 +231,12 @@ def within(seconds: float, call: Callable[[], Any]) -> Any:
 
 
 def pretrained_files(node: Any) -> list[Path]:
-    """The files that the `TimmBackbone`s of a model's config start from, those that can be had."""
+    """The files that the backbones of timm in a model's config start from, those that can be had."""
     if isinstance(node, (list, tuple)):
         return [file for item in node for file in pretrained_files(item)]
     if not isinstance(node, dict):
         return []
     own = []
-    if str(node.get('type')).split('.')[-1] == 'TimmBackbone' and node.get('pretrained'):
+    if str(node.get('type')).split('.')[-1] in TIMM and node.get('pretrained'):
         own = [find_weights(node['model_name'], node.get('checkpoint')).file]
     return [file for file in own if file] + [file for item in node.values() for file in pretrained_files(item)]

@@ -92,7 +92,11 @@ class TimmBackbone(nn.Module):
             raise UserError(
                 f'{named} gives the timm model {self.settings["model_name"]} no weights ({reason(error)}): name another file.'
             ) from error
-        self.model.load_state_dict(donor.state_dict())
+        self.take_weights(donor.state_dict())
+
+    def take_weights(self, state: dict[str, Tensor]) -> None:
+        """Take over weights by timm's names."""
+        self.model.load_state_dict(state)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Map images (B, in_channels, H, W) to pooled features (B, out_channels), in a tuple.

@@ -6,6 +6,7 @@ from mmlt.models.classifiers.bcl import BCLClassifier
 from mmlt.models.classifiers.bkd import BKDClassifier
 from mmlt.models.classifiers.breadcrumb import BreadcrumbClassifier
 from mmlt.models.classifiers.cbd import CBDClassifier
+from mmlt.models.classifiers.crop_ensemble import CropEnsembleClassifier
 from mmlt.models.classifiers.distillation import DistillationClassifier
 from mmlt.models.classifiers.dive import DiVEClassifier
 from mmlt.models.classifiers.ecl import ECLClassifier
@@ -27,6 +28,7 @@ __all__ = [
     'BalPoEClassifier',
     'BreadcrumbClassifier',
     'CBDClassifier',
+    'CropEnsembleClassifier',
     'DiVEClassifier',
     'DistillationClassifier',
     'ECLClassifier',
