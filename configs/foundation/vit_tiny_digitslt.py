@@ -15,7 +15,7 @@ model = dict(
     loss=dict(type='LogitAdjustedLoss', tau=1.0),
 )
 data_preprocessor = dict(
-    train_transforms=[dict(type='Resize', size=32)],
+    train_transforms=[dict(type='RandomResizedCrop', size=32, scale=(0.7, 1.0))],
     test_transforms=[dict(type='Resize', size=36)],
 )
 custom_hooks = [dict(type='HeadStartHook')]

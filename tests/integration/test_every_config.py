@@ -18,7 +18,7 @@ from mmlt.registry import MODELS
 
 ROOT = config_roots()[0]
 DETECTION = 'detection'  # its configs have a test of their own
-PHOTOS = 'photos'  # configs for a user's own images, stood in for by a few small ones
+PHOTOS, FOUNDATION = 'photos', 'foundation'  # configs for a user's own images, stood in for by a few small ones
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('[!_]*/*.py') if path.parent.name != DETECTION)
 TRAIN_IMAGES = {10: 8, 100: 4}  # a class
 LARGE = {'imagenetlt': 1000, 'placeslt': 365, 'inat18': 8142}  # classes
@@ -77,8 +77,10 @@ def small_photos(tmp_path_factory) -> Path:
 
 def small_overrides(config: str, folders: dict[int, Path], photos: Path) -> dict:
     """Overrides that put the small data in place of CIFAR and of a user's photos."""
-    if config.startswith(PHOTOS):
+    if config.startswith((PHOTOS, FOUNDATION)) and 'digit' not in config:
         few = {'data_root': str(photos), 'image_size': 32, 'train_dataloader.batch_size': 6}
+        if config.startswith(FOUNDATION):  # a small trunk; what is added moves in the second step, and little
+            few |= {'model.backbone.model_name': 'test_vit', 'model.backbone.bottleneck': 8, 'optim_wrapper.optimizer.lr': 0.1}
         return few | {f'{split}_dataloader.num_workers': 0 for split in ('train', 'val')}
     if 'digit' in config:
         return {'train_dataloader.batch_size': 8}
@@ -150,7 +152,7 @@ def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, small_pho
 def test_every_method_has_the_digits_and_says_what_it_gives():
     for folder in sorted(path for path in ROOT.glob('[!_]*') if path.is_dir()):
         names = [path.name for path in folder.glob('*.py')]
-        assert any(name.startswith('resnet8_digits') for name in names) or folder.name in (DETECTION, PHOTOS)
+        assert any(name.startswith('resnet8_digits') for name in names) or folder.name in (DETECTION, PHOTOS, FOUNDATION)
         readme = (folder / 'README.md').read_text()
         assert '## Our results' in readme and '<!-- results:begin -->' in readme and '<!-- results:end -->' in readme
     for config in CONFIGS:
