@@ -44,7 +44,7 @@ def test_adapters_on_random_weights_learn_the_digits_and_the_trunk_stays(call):
     before = json.loads(Path('start/results.json').read_text())['last']['metrics']['accuracy/top1']
     losses = [line['loss'] for line in map(json.loads, Path('run/scalars.jsonl').read_text().splitlines()) if 'loss' in line]
     assert losses[-1] < 0.8 * losses[0]
-    assert record['last']['metrics']['accuracy/top1'] > 40 < before, 'guessing is 10'
+    assert min(record['last']['metrics']['accuracy/top1'], before) > 20, 'guessing is 10, and the trunk knows nothing'
 
     tested = call('test', CONFIG, 'run/epoch_12.pth', '--out', 'out.json')
     assert tested.code == 0, tested.err
