@@ -55,6 +55,43 @@ def scaled_as_pillow(images: Tensor, view: View) -> Tensor:
     return images
 
 
+def opencv_weights(length: int, start: Tensor, stop: Tensor, size: int, shrinks: Tensor) -> Tensor:
+    """OpenCV's weights between whole pixels, float64 (size, length), each row of sum 1.
+
+    Args:
+        length: pixels of the side; a symbol in a graph.
+        start, stop: of the piece that is scaled, whole numbers, float64 scalars.
+        size: pixels of the scaled side.
+        shrinks: bool scalar: average areas (`INTER_AREA`), else between the two nearest pixels (`INTER_LINEAR`).
+    """
+    scale = (stop - start) / size
+    places, pixels = torch.arange(size, dtype=torch.float64)[:, None], torch.arange(length, dtype=torch.float64)
+    low = start + places * scale
+    area = (torch.minimum(pixels + 1, low + scale) - torch.maximum(pixels, low)).clamp_min(0) / scale
+    source = torch.minimum(torch.maximum(low + scale / 2 - 0.5, start), stop - 1)
+    return torch.where(shrinks, area, (1 - (pixels - source).abs()).clamp_min(0))
+
+
+def scaled_as_opencv(images: Tensor, view: View) -> Tensor:
+    """What a `View` of the backend `opencv` gives of decoded pictures, but for its rounding: see `scaled_as_pillow`.
+
+    A JPEG file that shrinks to a half or less is decoded smaller there, which no graph of pixels can know.
+    """
+    high, wide = (torch.scalar_tensor(side, dtype=torch.float64) for side in images.shape[-2:])
+    scale = torch.minimum(wide, high) / view.resize if view.resize else torch.minimum(wide / view.width, high / view.height)
+    pieces = []
+    for side, size in ((high, view.height), (wide, view.width)):
+        start = ((side - size * scale) / 2).clamp_min(0)
+        pieces.append((start.round(), torch.minimum((start + size * scale).round(), side)))
+    tall, broad = ((stop - start) / size for (start, stop), size in zip(pieces, view[:2], strict=True))
+    shrinks = torch.minimum(tall, broad) >= 2
+    rows, columns = (
+        opencv_weights(length, *piece, size, shrinks)
+        for length, piece, size in zip(images.shape[-2:], pieces, view[:2], strict=True)
+    )
+    return torch.floor(rows @ images @ columns.T + 0.5).clamp(0, 255)
+
+
 class Deployed(nn.Module):
     """uint8 pictures of any size to logits and probabilities: cut, scaled, normalised, predicted, corrected.
 
@@ -94,7 +131,10 @@ class Deployed(nn.Module):
         """The images that the model's own preparation gets: float32 (B, 3, H', W') of whole numbers 0 to 255."""
         if self.channels_last:
             images = images.permute(0, 3, 1, 2)
-        return images.float() if self.view is None else scaled_as_pillow(images.double(), self.view).float()
+        if self.view is None:
+            return images.float()
+        scaled = scaled_as_opencv if self.view.backend == 'opencv' else scaled_as_pillow
+        return scaled(images.double(), self.view).float()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map pictures uint8 (B, H, W, 3), or (B, 3, H, W), to `logits` and `probabilities`, float32 (B, K); of several labels

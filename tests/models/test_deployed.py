@@ -7,7 +7,7 @@ from PIL import Image
 
 from mmlt.datasets.transforms.resize import Resize
 from mmlt.datasets.views import View
-from mmlt.models.deployed import Deployed, scaled_as_pillow
+from mmlt.models.deployed import Deployed, scaled_as_opencv, scaled_as_pillow
 
 
 @pytest.mark.parametrize('number', range(12))
@@ -26,6 +26,15 @@ def test_pictures_are_cut_and_scaled_as_pillow_does(number):
         assert (found != wanted).double().mean() < 0.35  # another order of the two passes
         if view.resize:
             assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize('sides', [(40, 61), (100, 75), (33, 33), (300, 160), (20, 24)])
+def test_pictures_are_scaled_as_opencv_does(sides):
+    view = View(32, 32, 36, None, 'opencv')
+    pixels = np.random.default_rng(0).integers(0, 256, (*sides, 3), dtype=np.uint8)
+    found = scaled_as_opencv(torch.from_numpy(pixels).permute(2, 0, 1)[None].double(), view)[0]
+    difference = (found - view(Image.fromarray(pixels)).double()).abs()
+    assert difference.max() <= 1 and (difference > 0).double().mean() < 0.2  # OpenCV rounds its weights to 11 bits
 
 
 def test_the_transform_resize_is_torchs():
