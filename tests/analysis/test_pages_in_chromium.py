@@ -5,16 +5,20 @@ A page of another tool joins by an entry in `PAGES`: its name, and a function th
 
 import copy
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from commands import call
 from made_runs import RECORD, detector, make_run
 from PIL import Image
+from planted_photos import plant
 
+from mmlt.analysis.diagnosis import diagnosis_page, look
 from mmlt.analysis.report import write_report
 from mmlt.analysis.results import write_per_class_csv, write_results
 from mmlt.apis.compare import compare
+from mmlt.datasets.label_files import read_labels
 
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 LONG = 'Some very long and_unbreakable_class_name_as_they_are'
@@ -82,6 +86,14 @@ def prediction(folder):
     return folder / 'prediction.html'
 
 
+def of_many_classes(folder, num_classes):
+    table = read_labels(plant(folder / 'photos').root)
+    found = look(replace(table, classes=tuple(f'{LONG} {place}' for place in range(num_classes))), workers=1)
+    found.counts[:, 4:] = 900 // np.arange(5, num_classes + 1)
+    (folder / 'page.html').write_text(diagnosis_page(found, None, 'page.csv'))
+    return folder / 'page.html'
+
+
 PAGES = {
     'report, 10 classes and a teacher': student,
     'report, 43 classes': lambda folder: report(folder, num_classes=43, names=[f'{LONG} {c}' for c in range(43)]),
@@ -90,6 +102,8 @@ PAGES = {
     'report, a detector': of_detector,
     'comparison': comparison,
     'diagnosis': diagnosis,
+    'diagnosis, 43 classes': lambda folder: of_many_classes(folder, 43),
+    'diagnosis, 1,000 classes': lambda folder: of_many_classes(folder, 1000),
     'prediction': prediction,
 }
 

@@ -100,7 +100,7 @@ def config_text(
         _pixels(recipe, mean, std),
         _comment(f'Network. {recipe.fits[0].upper()}{recipe.fits[1:]}.')
         + '\n' + _comment(f'Method. {recipe.why[0].upper()}{recipe.why[1:]}.')
-        + '\n' + _comment(f'To try next: {next_step(several, class_counts)}.')
+        + '\n' + _comment(f'To try next: {next_step(recipe.kind, several, class_counts)}.')
         + '\n' + _model(recipe),
         _comment('Schedule.') + '\n' + SCHEDULES[recipe.kind].format(epochs=recipe.epochs, rate=0.1 * recipe.batch_size / 128)
         + "\nprecision = 'bf16'  # where the device has it, else fp32",
@@ -188,8 +188,9 @@ def _pixels(recipe: Recipe, mean: Sequence[float], std: Sequence[float]) -> str:
         return (f"# Mean and deviation of the training images. Where left and right mean nothing, add {flip}.\n"
                 f"data_preprocessor = dict(\n    type='BatchPreprocessor',\n    {own[0]},\n    {own[1]},\n"
                 f"    train_transforms=[dict(type='RandomCrop', padding={max(1, recipe.image_size // 8)})],\n)")  # fmt: skip
+    add = 'give FeatureCacheHook flip=True' if recipe.kind == 'probe' else f'put {flip} into train_transforms'
     said = (f"Mean and deviation are those that the network was pretrained with (your images' own: {', '.join(own)}). "
-            f'Where left and right mean nothing, put {flip} into train_transforms.')  # fmt: skip
+            f'Where left and right mean nothing, {add}.')  # fmt: skip
     return (f'{_comment(said)}\n'
             "data_preprocessor = dict(type='BatchPreprocessor', train_transforms=[])")  # fmt: skip
 

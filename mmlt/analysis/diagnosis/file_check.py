@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import os
+import stat
 import struct
 import warnings
 import zlib
@@ -18,7 +19,7 @@ from mmlt.datasets.decode import ORIENTATION, TURNS, read_rgb
 from mmlt.datasets.image_files import facts_of, problem_of
 from mmlt.errors import UserError, brief
 
-ENOUGH = 2 * SIDE  # pixels of the shorter side from which the small picture is made
+ENOUGH = 40  # pixels of the shorter side from which the small picture is made
 BROKEN = 'cannot be'  # begins the words for what cannot be decoded; other words are for modes that are not read
 STRAY = 16  # bytes between JPEG segments that cameras leave; what is damaged leaves more
 NONE, ABSENT, EMPTY, UNREADABLE, TRUNCATED, DAMAGED = range(6)
@@ -58,8 +59,7 @@ def look_at(file: str) -> Look:
     must be there, and with the package simplejpeg the decoder's warnings count as damage. PNG: the checksum of each chunk, the
     end chunk, and the pixels. Others: Pillow must decode them.
     """
-    facts = facts_of([file])[0]
-    if why := problem_of(file, facts):
+    if not _is_file(file) and (why := problem_of(file, facts_of([file])[0])):
         kind = EMPTY if why == 'is empty' else ABSENT if why in ('is missing', 'is a link to nothing') else UNREADABLE
         return Look(kind, why)
     try:
@@ -83,6 +83,15 @@ def look_at(file: str) -> Look:
     if look.kind not in (NONE, DAMAGED):
         look.picture = None
     return look
+
+
+def _is_file(file: str) -> bool:
+    """Whether there is a file with something in it; what is there else, `facts_of` says."""
+    try:
+        seen = os.stat(file)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(seen.st_mode) and seen.st_size > 0
 
 
 def _in_words(text: str, file: str) -> str:

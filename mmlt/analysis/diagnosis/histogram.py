@@ -108,7 +108,7 @@ def _bars(counts: np.ndarray, names: Sequence[str], order: np.ndarray, group_of:
 
 def _outline(width: int, counts: np.ndarray, names: Sequence[str], group_of: np.ndarray) -> Plot:
     plot = Plot(width, 320 if width > 500 else 260, (0, len(counts)), (0.5, axis_end([float(counts.max())])), log='y',
-                margins=(52, 14, 30, 44))  # fmt: skip
+                margins=(52, 26, 30, 44))  # fmt: skip
     plot.y_axis('training images', lambda value: f'{value:g}')
     cuts = [0, *(np.flatnonzero(np.diff(group_of)) + 1).tolist(), len(counts)]
     for start, stop in zip(cuts[:-1], cuts[1:], strict=True):

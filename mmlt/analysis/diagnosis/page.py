@@ -115,9 +115,9 @@ def _findings(diagnosis: Diagnosis) -> Html:
     lines = []
     for level, text in findings(diagnosis):
         mark, cls = MARKS[level]
-        lines.append(tag('tr', tag('td', tag('b', mark), cls=cls, style='min-width:1.4rem;border:0'),
-                         tag('td', text, style='border:0')))  # fmt: skip
-    return tag('table', tag('tbody', *lines), style='font-size:1rem')
+        lines.append(tag('tr', tag('td', tag('b', mark), cls=cls, style='width:1.7rem;min-width:0;border:0'),
+                         tag('td', text, style='border:0;overflow-wrap:anywhere')))  # fmt: skip
+    return tag('table', tag('tbody', *lines), style='font-size:1rem;width:100%;table-layout:fixed')
 
 
 def _groups(diagnosis: Diagnosis) -> Html:

