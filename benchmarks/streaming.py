@@ -180,7 +180,7 @@ class MemoryLeg:
             list_read_seconds=self.read_seconds, first_batch_seconds=self.first_batch_seconds,
         )  # fmt: skip
 
-    peak_memory_mb = StreamingLeg.peak_memory_mb
+    peak_memory_mb = staticmethod(StreamingLeg.peak_memory_mb)
 
 
 def _children() -> list[int]:
