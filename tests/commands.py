@@ -97,7 +97,7 @@ def isolated(folder: str | Path | None = None) -> Iterator[None]:
     from mmengine.registry import DefaultScope
     from mmengine.visualization import Visualizer
 
-    from mmlt.engine import stages
+    from mmlt.engine import shared_data
     from mmlt.engine.console import console
 
     handlers = {number: signal.signal(number, handler) for number, handler in SIGNALS.items()}
@@ -108,7 +108,7 @@ def isolated(folder: str | Path | None = None) -> Iterator[None]:
     threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
     managers = {kind: dict(kind._instance_dict) for kind in (DefaultScope, MMLogger, MessageHub, Visualizer)}
     console.width, os.environ['COLUMNS'] = WIDTH, str(WIDTH)
-    stages._built.clear()  # data sets are shared within a process
+    shared_data._built.clear()  # data sets are shared within a process
     try:
         for kind in managers:
             kind._instance_dict.clear()
@@ -132,7 +132,7 @@ def isolated(folder: str | Path | None = None) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(environment)
         _forget({name for name in set(sys.modules) - modules if _is_users(name)})
-        stages._built.clear()
+        shared_data._built.clear()
         for number, handler in handlers.items():
             signal.signal(number, handler)
 

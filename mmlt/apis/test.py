@@ -20,10 +20,10 @@ from mmlt.config.find import config_name, find_config
 from mmlt.config.load import load_config
 from mmlt.engine.agreement import check_classes, class_folders
 from mmlt.engine.checkpoint import load_checkpoint
+from mmlt.engine.completing import tell_backbone
 from mmlt.engine.device import device_name, resolve_precision, start_processes
 from mmlt.engine.finished import put_weights
 from mmlt.engine.runner import LongTailedRunner
-from mmlt.engine.stages import tell_backbone
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
 

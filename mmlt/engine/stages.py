@@ -1,35 +1,31 @@
 """Prepared runs: a config, its data, its prerequisites, the hash of what it will give, the folder it lives in."""
 
-import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from mmlt.config.check import FACTS, arguments_of, check_parts
+from mmlt.config.check import FACTS, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
 from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
 from mmlt.config.values import check_complete
-from mmlt.datasets.mmpretrain_dataset import build_dataset
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
+from mmlt.engine.completing import complete_model
 from mmlt.engine.device import resolve_precision
 from mmlt.engine.global_batch import share_global_batch
 from mmlt.engine.loader import BatchLoader, build_loader
+from mmlt.engine.shared_data import forget_changeable, scaling_of, shared_dataset
 from mmlt.errors import UserError, changed
 from mmlt.files import sha256_of
-from mmlt.models.backbones.pooling import feature_channels
 from mmlt.models.pretrained import pretrained_files
 from mmlt.plain import plain
-from mmlt.registry import MODELS
 from mmlt.schema import problem, read_json
 
 # What a record must have to be looked at as that of a finished run.
@@ -39,7 +35,6 @@ FINISHED = {
     'evaluated_epochs': [(int,)],
     'checkpoint': {'file': (re.compile(r'epoch_\d+\.pth'),), 'sha256': (str,)},
 }
-_built: dict[str, Any] = {}
 
 
 def check_seeds(seeds: list[int]) -> None:
@@ -53,28 +48,6 @@ def check_seeds(seeds: list[int]) -> None:
             raise UserError(f'the seed must be at least 0 and below 2^63, not {seed}.')
         if seeds.count(seed) > 1:
             raise UserError(f'seed {seed} is named {seeds.count(seed)} times: give each seed once.')
-
-
-def shared_dataset(cfg: dict) -> Any:
-    """Build a data set once a process, so that teacher and student read it once."""
-    key = json.dumps([str(Path.cwd()), cfg], sort_keys=True, default=str)  # a path in it may be relative
-    if key not in _built:
-        _built[key] = build_dataset(cfg)
-    return _built[key]
-
-
-def forget_changeable() -> None:
-    """Forget the data sets read from files: a notebook may train again after its images have changed."""
-    for key, dataset in list(_built.items()):
-        if not (getattr(dataset, 'resident', False) and dataset.metainfo.get('verified')):
-            del _built[key]
-
-
-def scaling_of(dataset: Any) -> str | None:
-    """What scales the images of a set read from files (see `StreamingDataset`); None for others."""
-    while hasattr(dataset, 'dataset'):
-        dataset = dataset.dataset
-    return getattr(dataset, 'backend', None)
 
 
 @dataclass
@@ -302,35 +275,6 @@ def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **c
         role: [need(role, one) for one in (needed if isinstance(needed, (list, tuple)) else [needed])]
         for role, needed in named.items()
     }
-
-
-def complete_model(cfg: Config, num_classes: Callable[[], int]) -> None:
-    """Write into the config what the model would ask of its backbone, the `in_channels` of its head and its projector, and
-    what it would ask of the data, the head's `num_classes`."""
-    if (head := cfg.model.get('head')) and 'num_classes' not in head and takes(head, 'num_classes'):
-        head.num_classes = num_classes()
-    tell_backbone(cfg)
-    parts = [cfg.model[key] for key in ('head', 'projector') if 'in_channels' not in (cfg.model.get(key) or {'in_channels': 0})]
-    if not parts or 'backbone' not in cfg.model:
-        return
-    with building('model.backbone'), torch.random.fork_rng(devices=[]):
-        network = [MODELS.build(cfg.model[key]) if cfg.model.get(key) else None for key in ('backbone', 'neck')]
-        channels = feature_channels(*network)
-    for part in parts:
-        if takes(part, 'in_channels'):
-            part.in_channels = channels
-
-
-def tell_backbone(cfg: Config) -> None:
-    """Tell a `TunedViT` its head's number of classes, which decides the width of what it adds."""
-    backbone, head = cfg.model.get('backbone') or {}, cfg.model.get('head') or {}
-    if backbone.get('type') == 'TunedViT' and 'num_classes' in head:
-        backbone.setdefault('num_classes', head.num_classes)
-
-
-def takes(part: dict, argument: str) -> bool:
-    """Whether the part of a config takes an argument; one that names no type is its method's own, which does."""
-    return 'type' not in part or argument in (arguments_of(MODELS.get(part['type'])) or ())
 
 
 def check_folder(stage: Stage, needed_by: str | None = None, resume: bool = False) -> None:

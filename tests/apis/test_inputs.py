@@ -7,7 +7,8 @@ from PIL import Image
 from mmlt.apis.inputs import check_files, check_inputs, skipped
 from mmlt.datasets import Digits, ImageFolder, ImageList, LongTailedDataset
 from mmlt.datasets.resident import ResidentDataset
-from mmlt.engine.stages import Stage, shared_dataset
+from mmlt.engine.shared_data import shared_dataset
+from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 
 FOLDERS = ('1', '2', '10')
@@ -72,9 +73,9 @@ def test_what_is_missing_or_broken_in_both_sets_is_counted_and_listed_at_once(ro
 
 
 def test_a_set_used_twice_is_listed_once_and_a_long_list_is_cut(root):
-    (root / 'many.txt').write_text(''.join(f'x/{number}.png 0\n' for number in range(40)))
+    (root / 'many.txt').write_text(''.join(f'gone/{number}.png 0\n' for number in range(40)))
     data = listed(root, 'many.txt')
-    with pytest.raises(UserError, match=r'^40 of the 40 training images cannot be used: .*x/11.png .*; and 28 more\.'):
+    with pytest.raises(UserError, match=r'^40 of the 40 training images cannot be used: .*gone/11.png .*; and 28 more\.'):
         check_files({'training': data, 'test': data})
 
 

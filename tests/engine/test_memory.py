@@ -8,7 +8,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmlt.engine.loader import build_loader, resident_tensors
-from mmlt.engine.stages import Stage, shared_dataset
+from mmlt.engine.shared_data import shared_dataset
+from mmlt.engine.stages import Stage
 from mmlt.registry import MODELS
 
 IMAGES = 12_000

@@ -13,7 +13,7 @@ from mmlt.datasets.class_subset import ClassSubset
 from mmlt.datasets.transforms.base import apply_transforms
 from mmlt.draw import Draw
 from mmlt.engine.loader import BatchLoader, build_loader
-from mmlt.engine.stages import scaling_of
+from mmlt.engine.shared_data import scaling_of
 from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 
