@@ -273,3 +273,11 @@ def test_names_in_another_order(birds, tmp_path):
     for form in ('list', 'findings', 'COCO', 'mmpretrain'):
         data = MultiLabelDataset(birds, write(tmp_path, *SEVERAL[form]), image_size=8, classes=THINGS[::-1])
         assert np.array_equal(data.labels, SHOWN[:, ::-1]), form
+
+
+def test_folders_that_tell_images_apart_are_not_dropped(tmp_path):
+    Image.new('RGB', (4, 4)).save(tmp_path / '0.png')
+    (tmp_path / 'list.txt').write_text('gone/0.png 0\nelsewhere/0.png 1\n')
+    assert list(read_labels(tmp_path / 'list.txt', tmp_path).paths) == ['gone/0.png', 'elsewhere/0.png']
+    (tmp_path / 'list.txt').write_text('gone/0.png 0\ngone/1.png 1\ngone/2.png 0\n')
+    assert list(read_labels(tmp_path / 'list.txt', tmp_path).paths)[0] == 'gone/0.png', 'most of them are not here'

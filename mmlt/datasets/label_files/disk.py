@@ -1,7 +1,7 @@
 """From the paths that a file names to those on the disk: extensions it lacks, folders it has too many or too few of."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ SEVERAL = '\0'  # marks a name that more than one file has
 def on_disk(paths: Sequence[str], root: Path, line: Callable[[int], str], notes: list[str]) -> Sequence[str]:
     """The paths below `root`, as far as they can be told; a file that is missing keeps the path it was named by.
 
-    Looked for in this order, on a sample: the paths as they stand; without their first folders (`CheXpert-v1.0-small/...`);
+    Looked for in this order, on a sample: the paths as they stand; without first folders that all of them share
+    (`CheXpert-v1.0-small/...`), if most are there then;
     with the extension that a file of that name has, and, where only a name is given, in every folder below `root`.
 
     Args:
@@ -37,9 +38,10 @@ def on_disk(paths: Sequence[str], root: Path, line: Callable[[int], str], notes:
     if any(os.path.lexists(os.path.join(root, path)) for path in sample):
         return paths
     for count in range(1, DROPPED + 1):
-        shorter = [_without(path, count) for path in sample]
-        if any(path and os.path.lexists(os.path.join(root, path)) for path in shorter):
-            prefix = sample[0].lstrip('/').split('/')[:count]
+        prefix = sample[0].lstrip('/').split('/')[:count]
+        if any(path.lstrip('/').split('/')[:count] != prefix for path in sample):
+            break  # folders that differ tell images apart: without them another image may be read
+        if _mostly(os.path.lexists(os.path.join(root, _without(path, count) or path)) for path in sample):
             notes.append(f'paths are read without their first {"folder" if count == 1 else "folders"} ({"/".join(prefix)}/)')
             return [_without(path, count) or path for path in paths]
     bare = all('/' not in path for path in sample)
@@ -62,13 +64,18 @@ def folders_in(root: Path) -> list[Path]:
 
 
 def could_be_below(paths: Sequence[str], root: Path) -> bool:
-    """Whether some of these paths are files below `root`, with or without an extension of theirs."""
+    """Whether most of these paths are files below `root`, with or without an extension of theirs."""
     sample = [paths[place].replace('\\', '/') for place in _sample(len(paths))]
-    tries = [*sample, *(_without(path, 1) for path in sample)]
-    return any(
-        path and (os.path.lexists(root / path) or any(os.path.lexists(f'{root / path}{end}') for end in EXTENSIONS))
-        for path in tries
-    )
+
+    def is_there(path: str) -> bool:
+        return bool(path) and any(os.path.lexists(f'{root / path}{end}') for end in ('', *EXTENSIONS))
+
+    return any(_mostly(is_there(_without(path, count)) for path in sample) for count in range(2))
+
+
+def _mostly(found: Iterable[bool]) -> bool:
+    found = list(found)
+    return 2 * sum(found) > len(found)
 
 
 def _sample(count: int) -> list[int]:
