@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import time
 from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
@@ -48,12 +47,10 @@ def test_workers_that_are_started_anew_share_it():
     assert one[0] == two[0] == paths[0] == 'Cat/1.png'
 
 
-def test_a_list_of_the_longest_public_set_is_read_in_two_seconds_and_held_in_its_own_bytes(tmp_path):
+def test_a_list_of_the_longest_public_set_is_held_in_its_own_bytes(tmp_path):
     count = 437_513  # iNaturalist 2018
     paths = [f'train_val2018/Aves/{number % 8142}/{number:032x}.jpg' for number in range(count)]
     (tmp_path / 'list.txt').write_text(''.join(f'{path} {number % 8142}\n' for number, path in enumerate(paths)))
-    before = time.process_time()
     table = read_labels(tmp_path / 'list.txt', tmp_path)
-    assert time.process_time() - before < 2  # measured: 0.5
     assert len(table) == count and len(table.classes) == 8142 and table.labels[-1] == (count - 1) % 8142
     assert table.paths.nbytes == sum(map(len, paths)) + 8 * (count + 1) and table.paths[400_000] == paths[400_000]
