@@ -5,6 +5,7 @@ import os
 import struct
 import sys
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from planted_photos import encoded, tiles
 
 from mmlt.analysis.diagnosis import scan as scanning
 from mmlt.analysis.diagnosis.file_check import KINDS, Look, look_at, pixels_digest
+from mmlt.analysis.diagnosis.sizes import size_rows
 
 
 @pytest.fixture(scope='module')
@@ -141,3 +143,15 @@ def test_a_file_that_kills_its_process_is_told_and_costs_no_other(monkeypatch):
         0: 1, 1: 2, 2: 3, 3: 'crashed', 4: 5, 5: 6, 6: 7,
     }  # fmt: skip
     assert sum(done) == 7
+
+
+def test_sizes_are_said_as_they_are():
+    width, height = np.array([100] * 8 + [40, 300]), np.array([50] * 8 + [80, 300])
+    scan = SimpleNamespace(
+        usable=np.ones(10, dtype=bool), widths=width, heights=height, modes=np.array(['RGB'] * 10), sizes=np.full(10, 1000),
+        formats=np.array(['PNG'] * 10),
+    )  # fmt: skip
+    rows = dict(size_rows(SimpleNamespace(scan=scan)))
+    low, high = np.percentile([50] * 8 + [40, 300], [5, 95])
+    assert rows['shorter side'] == f'50 px (median); 5 % below {low:g}, 5 % above {high:g}; 40 to 300'
+    assert rows['commonest sizes'].startswith('100 x 50 (8)') and '80% wide' in rows['shape'] and '10% high' in rows['shape']

@@ -18,11 +18,11 @@ def size_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     low, middle, high = np.percentile(short, [5, 50, 95])
     common = Counter(zip(width.tolist(), height.tolist(), strict=True)).most_common(3)
     ratio = width / height
-    wide, high = (ratio > 1.05).mean(), (ratio < 0.95).mean()
+    wide, tall = (ratio > 1.05).mean(), (ratio < 0.95).mean()
     return [
         ('shorter side', f'{middle:g} px (median); 5 % below {low:g}, 5 % above {high:g}; {short.min()} to {short.max()}'),
         ('commonest sizes', ', '.join(f'{w} x {h} ({count:,})' for (w, h), count in common)),
-        ('shape', _shares(wide=wide, high=high, square=1 - wide - high)),
+        ('shape', _shares(wide=wide, high=tall, square=1 - wide - tall)),
         ('modes', _counted(scan.modes[rows])),
         ('formats', _counted(scan.formats[rows])),
         ('files', f'{_bytes(float(np.median(scan.sizes[rows])))} (median), {_bytes(float(scan.sizes[rows].sum()))} together'),
