@@ -10,7 +10,7 @@ from mmlt.config.check import arguments_of
 from mmlt.errors import UserError
 
 # How an image is looked at: the part set aside is looked at as a test image is.
-VIEW = ('crop', 'crop_seed', 'resize', 'image_size', 'max_value', 'pipeline')
+VIEW = ('crop', 'crop_seed', 'crop_area', 'resize', 'image_size', 'max_value', 'pipeline')
 
 
 def apply_holdout(cfg: Config) -> None:

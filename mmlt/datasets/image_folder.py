@@ -10,6 +10,7 @@ from mmlt.datasets.label_files.folders import class_names_below, split_folders
 from mmlt.datasets.label_files.read import class_folders_table
 from mmlt.datasets.label_files.table import split_name
 from mmlt.datasets.naming import class_names, existing_folder
+from mmlt.datasets.scaling import CROP_AREA
 from mmlt.datasets.table_dataset import TableDataset
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
@@ -34,7 +35,7 @@ class ImageFolder(TableDataset):
             that are there, in any of the splits.
         check: `files` or `pixels`, see `StreamingDataset`.
         on_broken: `stop` or `skip`, see `StreamingDataset`.
-        max_value, backend, pack: see `StreamingDataset`.
+        max_value, backend, pack, crop_area: see `StreamingDataset`.
         split: `train`, `val` or `test`, whatever their folders below `data_root` are called (`valid`, `testing`).
         holdout: `dict(part='train', fraction=0.1, seed=0)`: a part is set aside and this is the rest; with `part='holdout'` it
             is the part; see `Holdout`.
@@ -60,12 +61,14 @@ class ImageFolder(TableDataset):
         holdout: Mapping[str, Any] | None = None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
+        crop_area: tuple[float, float] = CROP_AREA,
     ) -> None:
         root = existing_folder(data_root, 'the class folders')
         table = _table(root, None if classes is None else class_names(classes, root), split)
         super().__init__(
-            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack
-        )
+            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack,
+            crop_area,
+        )  # fmt: skip
 
     @property
     def class_folders(self) -> list[str | None]:

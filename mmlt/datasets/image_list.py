@@ -8,6 +8,7 @@ import numpy as np
 
 from mmlt.datasets.label_files import read_labels
 from mmlt.datasets.naming import existing_folder, own_path
+from mmlt.datasets.scaling import CROP_AREA
 from mmlt.datasets.table_dataset import TableDataset, find_list
 from mmlt.errors import UserError, brief
 from mmlt.registry import DATASETS
@@ -32,7 +33,7 @@ class ImageList(TableDataset):
             file calls `labels[k]`, for a file that lacks some of them. Without `classes` the numbers are then the names.
         check: `files` or `pixels`, see `StreamingDataset`.
         on_broken: `stop` or `skip`, see `StreamingDataset`.
-        max_value, backend, pack: see `StreamingDataset`.
+        max_value, backend, pack, crop_area: see `StreamingDataset`.
         image_column, label_column, split_column, group_column: headers of a table's columns, see `read_labels`.
         split: `train`, `val`, `test` or what the file calls it; `all` for every image.
         holdout: `dict(part='train', fraction=0.1, seed=0)`: a part is set aside and this is the rest; with `part='holdout'` it
@@ -66,6 +67,7 @@ class ImageList(TableDataset):
         holdout: Mapping[str, Any] | None = None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
+        crop_area: tuple[float, float] = CROP_AREA,
     ) -> None:
         root = own_path(data_root, 'data_root') if pack else existing_folder(data_root, str(ann_file))
         self.ann_file = find_list(root, own_path(ann_file, 'ann_file'))
@@ -74,8 +76,9 @@ class ImageList(TableDataset):
             image_column=image_column, label_column=label_column, split_column=split_column, group_column=group_column,
         )  # fmt: skip
         super().__init__(
-            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack
-        )
+            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack,
+            crop_area,
+        )  # fmt: skip
         if classes is not None:
             self._refuse_contradiction()
 

@@ -10,6 +10,7 @@ from mmlt.datasets.label_files import read_labels
 from mmlt.datasets.labels import check_multi_hot
 from mmlt.datasets.naming import check_names, class_names, existing_folder, own_path
 from mmlt.datasets.resident import ResidentDataset
+from mmlt.datasets.scaling import CROP_AREA
 from mmlt.datasets.table_dataset import TableDataset, find_list
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
@@ -29,7 +30,7 @@ class MultiLabelDataset(TableDataset):
         classes: names of the classes, or the path of a file with a name a line; of a table with a column a class, the columns
             to take. None: what the file has; of a list of numbers those up to the highest.
         image_column: header of a table's column with the paths; None to find it.
-        image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack: see `StreamingDataset`.
+        image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack, crop_area: see `StreamingDataset`.
         name: of the data set; None for the name of the file.
         label_column, split_column, group_column: headers of a table's columns, see `read_labels`.
         separator: between the labels of one image; None for what is there of `|`, `;` and `,`.
@@ -68,6 +69,7 @@ class MultiLabelDataset(TableDataset):
         holdout: Mapping[str, Any] | None = None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
+        crop_area: tuple[float, float] = CROP_AREA,
     ) -> None:
         root = own_path(data_root, 'data_root') if pack else existing_folder(data_root, str(ann_file))
         self.ann_file = find_list(root, own_path(ann_file, 'ann_file'))
@@ -77,8 +79,9 @@ class MultiLabelDataset(TableDataset):
             uncertain=uncertain, blank=blank,
         )  # fmt: skip
         super().__init__(
-            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack
-        )
+            table, name, split, holdout, image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack,
+            crop_area,
+        )  # fmt: skip
 
 
 @DATASETS.register_module()

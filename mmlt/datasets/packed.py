@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mmlt.datasets.naming import own_path
 from mmlt.datasets.pack import Pack
+from mmlt.datasets.scaling import CROP_AREA
 from mmlt.datasets.streaming import StreamingDataset
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
@@ -18,7 +19,7 @@ class PackedImages(StreamingDataset):
         split: which of its splits; None where it has one alone.
         image_size: height and width of the images given out, in pixels.
         name: of the data set; None for that of the split, or of the file where it has one split.
-        resize, crop, crop_seed, check, on_broken, backend: see `StreamingDataset`.
+        resize, crop, crop_seed, check, on_broken, backend, crop_area: see `StreamingDataset`.
 
     Raises:
         UserError: see `Pack`; no such split.
@@ -36,6 +37,7 @@ class PackedImages(StreamingDataset):
         check: str = 'files',
         on_broken: str = 'stop',
         backend: str = 'opencv',
+        crop_area: tuple[float, float] = CROP_AREA,
     ) -> None:
         path = own_path(pack, 'pack')
         opened = Pack(path)
@@ -48,5 +50,5 @@ class PackedImages(StreamingDataset):
         classes = next(one['classes'] for one in opened.meta['splits'] if one['name'] == split)
         super().__init__(
             name or (path.name.partition('.')[0] if alone else split), path.parent, opened.names(places.tolist()), labels,
-            tuple(classes), image_size, resize, crop, crop_seed, check, on_broken, None, backend, path,
+            tuple(classes), image_size, resize, crop, crop_seed, check, on_broken, None, backend, path, crop_area,
         )  # fmt: skip

@@ -8,20 +8,42 @@ from PIL import Image
 
 from mmlt.datasets.decode import read_rgb
 from mmlt.datasets.jpeg import FLAGS, decode, frame_of
+from mmlt.errors import UserError, brief
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
+CROP_AREA = (0.08, 1.0)  # parts of a picture's area that a random piece has
 
 
-def random_box(width: int, height: int, seed: int, key: int) -> Box:
-    """A piece of 8 % to 100 % of the area with sides 3:4 to 4:3, a function of (seed, key) and the picture's size alone.
+def area_parts(crop_area: tuple[float, float]) -> tuple[float, float]:
+    """The least and the largest part of an area, checked.
+
+    Raises:
+        UserError: they are not two numbers above 0 and at most 1, the smaller first.
+    """
+    numbers = isinstance(crop_area, (list, tuple)) and all(type(part) in (int, float) for part in crop_area)
+    if not (numbers and len(crop_area) == 2 and 0 < crop_area[0] <= crop_area[1] <= 1):
+        raise UserError(
+            'crop_area is the least and the largest part of an image that a random piece has, such as (0.08, 1): two numbers '
+            f'above 0 and at most 1, the smaller first, not {brief(repr(crop_area))}.'
+        )
+    return float(crop_area[0]), float(crop_area[1])
+
+
+def random_box(width: int, height: int, seed: int, key: int, crop_area: tuple[float, float] = CROP_AREA) -> Box:
+    """A random piece with sides 3:4 to 4:3, a function of (seed, key), the picture's size and `crop_area` alone.
 
     The first of ten draws that fits is taken; if none does, the middle square.
+
+    Args:
+        width, height: of the picture, in pixels.
+        seed, key: of the draw.
+        crop_area: least and largest part of the picture's area, in (0, 1].
 
     Source: Szegedy et al., Going deeper with convolutions (CVPR 2015), section 6.
     """
     draws = np.random.Generator(np.random.PCG64([seed, key]))
     for _ in range(10):
-        area = width * height * draws.uniform(0.08, 1)
+        area = width * height * draws.uniform(*crop_area)
         ratio = np.exp(draws.uniform(np.log(3 / 4), np.log(4 / 3)))
         w, h = np.sqrt(area * ratio), np.sqrt(area / ratio)
         if w <= width and h <= height:

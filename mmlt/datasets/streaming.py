@@ -22,7 +22,7 @@ from mmlt.datasets.naming import check_names, check_utf8, existing_folder, own_p
 from mmlt.datasets.packed_files import PackedFiles
 from mmlt.datasets.paths import Paths
 from mmlt.datasets.readable import unreadable
-from mmlt.datasets.scaling import SHOW, Box, random_box
+from mmlt.datasets.scaling import CROP_AREA, SHOW, Box, area_parts, random_box
 from mmlt.datasets.views import View
 from mmlt.errors import UserError, brief
 
@@ -44,7 +44,7 @@ class StreamingDataset(Dataset):
         image_size: height and width of the images given out, in pixels.
         resize: `center`: the shorter side is scaled to this before the middle is cut out; None for 8/7 of `image_size`
             (256 for 224).
-        crop: `center`, or `random_resized`: a random piece (8 % to 100 % of the area, sides 3:4 to 4:3) scaled to
+        crop: `center`, or `random_resized`: a random piece (`crop_area` of the area, sides 3:4 to 4:3) scaled to
             `image_size`, a function of `crop_seed` and the draw's key alone (a loader puts the run's
             seed into it); asked for without a key, it is `center`.
         crop_seed: of the random piece.
@@ -57,6 +57,7 @@ class StreamingDataset(Dataset):
             need not be there. None to read the files.
         backend: what scales the images, and so decides their pixels: `opencv` (several times as fast), or `pillow`, whose
             filter widens as it shrinks. Both decode alike.
+        crop_area: least and largest part of the area that a random piece has, in (0, 1].
 
     Attributes:
         labels: (N,) int64, or float32 (N, C).
@@ -88,6 +89,7 @@ class StreamingDataset(Dataset):
         max_value: float | None = None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
+        crop_area: tuple[float, float] = CROP_AREA,
     ) -> None:
         for what, given, known in (
             ('crop', crop, CROPS), ('check', check, CHECKS), ('on_broken', on_broken, ON_BROKEN), ('backend', backend, SHOW)
@@ -101,6 +103,7 @@ class StreamingDataset(Dataset):
         check_utf8(name, 'the data set')
         check_names(self.classes, name)
         self.crop_seed = number(self, 'crop_seed', crop_seed, least=0, whole=True)
+        self.crop_area = area_parts(crop_area)
         self.max_value = None if max_value is None else number(self, 'max_value', max_value, above=0)
         self.image_size = number(self, 'image_size', image_size, whole=True)
         self.resize = round(image_size * 8 / 7) if resize is None else number(self, 'resize', resize, whole=True)
@@ -207,7 +210,7 @@ class StreamingDataset(Dataset):
         SHOW[self.backend](content, box_of, out, named, self.max_value)
 
     def _random_box(self, width: int, height: int, key: int) -> Box:
-        return random_box(width, height, self.crop_seed, key)
+        return random_box(width, height, self.crop_seed, key, self.crop_area)
 
     @cached_property
     def class_folders(self) -> list[str | None] | None:

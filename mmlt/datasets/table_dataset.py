@@ -7,6 +7,7 @@ from typing import Any
 from mmlt.datasets.holdout import HOLDOUT, Holdout
 from mmlt.datasets.label_files import LabelTable
 from mmlt.datasets.label_files.table import spelled, split_name
+from mmlt.datasets.scaling import CROP_AREA
 from mmlt.datasets.streaming import StreamingDataset
 from mmlt.errors import UserError
 
@@ -19,7 +20,7 @@ class TableDataset(StreamingDataset):
         name: of the data set; None for the name of the file or folder.
         split: that was asked for.
         holdout: `dict(part=..., fraction=0.1, seed=0)`, see `Holdout`; None for all images.
-        image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack: see `StreamingDataset`.
+        image_size, resize, crop, crop_seed, check, on_broken, max_value, backend, pack, crop_area: see `StreamingDataset`.
 
     Attributes:
         table: the images, those of the part.
@@ -48,6 +49,7 @@ class TableDataset(StreamingDataset):
         max_value: float | None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
+        crop_area: tuple[float, float] = CROP_AREA,
     ) -> None:
         if split is None and len(counts := table.split_counts()) > 1:
             raise UserError(
@@ -70,7 +72,7 @@ class TableDataset(StreamingDataset):
             name = table.source.resolve().name if table.lines is None else table.source.name.partition('.')[0]
         self._how = dict(
             image_size=image_size, resize=resize, crop=crop, crop_seed=crop_seed, check=check, on_broken=on_broken,
-            max_value=max_value, backend=backend, pack=pack,
+            max_value=max_value, backend=backend, pack=pack, crop_area=crop_area,
         )  # fmt: skip
         super().__init__(name, table.root, table.paths, table.labels, table.classes, **self._how)
         self.skipped = {**table.left_out, **self.skipped}

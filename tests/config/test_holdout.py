@@ -30,7 +30,8 @@ def test_what_is_set_aside_is_not_trained_on():
 
 def test_images_set_aside_are_looked_at_as_test_images():
     train = dict(type='LongTailedDataset', profile='exp', dataset=dict(
-        type='ImageFolder', data_root='train', crop='random_resized', crop_seed=3, image_size=64, check='pixels'))  # fmt: skip
+        type='ImageFolder', data_root='train', crop='random_resized', crop_seed=3, crop_area=(0.5, 1), image_size=64,
+        check='pixels'))  # fmt: skip
     test = dict(type='ImageFolder', data_root='test', image_size=48, resize=56)
     kept, aside = parts(train, test)
     assert kept['dataset'] == train['dataset']

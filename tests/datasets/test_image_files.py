@@ -81,6 +81,27 @@ def test_random_crops_depend_on_the_key_alone(pictures):
         assert 3 / 4 - 1e-9 <= (right - left) / (bottom - top) <= 4 / 3 + 1e-9
 
 
+def test_the_area_of_a_random_piece(pictures):
+    options = dict(image_size=28, crop='random_resized')
+    usual = ImageList(pictures, 'list.txt', **options)
+    dataset = ImageList(pictures, 'list.txt', **options, crop_area=(0.05, 0.3))
+    areas, draws = [], (np.random.Generator(np.random.PCG64([0, key])).random() for key in range(300))
+    for key, drawn in enumerate(draws):
+        left, top, right, bottom = dataset._random_box(1000, 1000, key)
+        areas.append((right - left) * (bottom - top) / 1e6)
+        assert areas[-1] == pytest.approx(0.05 + 0.25 * drawn)  # on a square as small a piece fits at once
+    assert min(areas) < 0.06 and max(areas) > 0.29
+    same = ImageList(pictures, 'list.txt', **options, crop_area=[0.08, 1])
+    for key in range(5):
+        assert torch.equal(usual[4, key][0], same[4, key][0]) and not torch.equal(usual[4, key][0], dataset[4, key][0])
+    assert torch.equal(usual[4][0], dataset[4][0])
+    folder = ImageFolder(pictures, **options, crop_area=(0.05, 0.3))
+    assert folder._random_box(60, 40, 7) == dataset._random_box(60, 40, 7)
+    for wrong in (0.05, (0, 1), (0.5, 0.2), (0.5, 1.5), ('a', 1)):
+        with pytest.raises(UserError, match='crop_area is the least and the largest part'):
+            ImageList(pictures, 'list.txt', **options, crop_area=wrong)
+
+
 def test_class_folders_are_sorted(pictures):
     (pictures / '.hidden').mkdir()
     (pictures / 'cat' / 'deeper').mkdir()

@@ -79,12 +79,12 @@ def test_what_is_small_and_upright_is_kept_byte_for_byte():
 
 
 def test_every_way_to_a_pack_gives_the_same_images(photos, packed, tmp_path):
-    alone = PackedImages(packed, 'train', image_size=32, crop='random_resized')
-    folder = ImageFolder(photos / 'train', image_size=32, crop='random_resized')
+    cut = dict(image_size=32, crop='random_resized', crop_area=(0.05, 0.5))
+    alone, folder = PackedImages(packed, 'train', **cut), ImageFolder(photos / 'train', **cut)
     assert alone.labels.tolist() == folder.labels.tolist() and alone.classes == folder.classes == ('cat', 'dög')
     names = [f'train/{folder.path(place)} {label}\n' for place, label in enumerate(folder.labels)]
     (tmp_path / 'list.txt').write_text(''.join(names[::-1]))
-    listed = ImageList(tmp_path / 'no folder', tmp_path / 'list.txt', image_size=32, crop='random_resized', pack=packed)
+    listed = ImageList(tmp_path / 'no folder', tmp_path / 'list.txt', **cut, pack=packed)
     for place in range(9):
         image, label = alone[place, 5]
         assert torch.equal(listed[8 - place, 5][0], image) and listed[8 - place][1] == label

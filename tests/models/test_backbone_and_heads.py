@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmlt.errors import UserError
 from mmlt.models.backbones import ResNetCIFAR, pool_features
 from mmlt.models.heads import CosineHead, LinearHead
+from mmlt.registry import MODELS
 
 
 def test_resnet32_has_the_published_number_of_parameters():
@@ -18,6 +19,23 @@ def test_resnet32_has_the_published_number_of_parameters():
 def test_blocks_a_stage(depth, blocks):
     net = ResNetCIFAR(depth)
     assert [len(net.layer1), len(net.layer2), len(net.layer3)] == [blocks] * 3
+
+
+def test_resnet10_is_one_basic_block_a_stage():
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    net = MODELS.build(dict(type='TimmBackbone', model_name='resnet10')).eval()
+    other = ResNet(BasicBlock, [1, 1, 1, 1]).eval()
+    other.fc = torch.nn.Identity()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # the last of a block begins at zero, and would hide the block
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.running_mean)
+    other.load_state_dict(net.model.state_dict())
+    images = torch.randn(2, 3, 64, 64)
+    features = net(images)[0]
+    assert features.shape == (2, 512) and net.out_channels == 512
+    torch.testing.assert_close(features, other(images))
 
 
 @pytest.mark.parametrize('depth', [0, 2, 18, 33])

@@ -67,7 +67,7 @@ def narrow_stages(backbone: nn.Module, first: int, width: float) -> None:
     if import_adapters(backbone):
         return narrow_stages(backbone, first, width)
     raise UserError(
-        f'expert_width={width} is for ResNetCIFAR and for ResNet and ResNeXt of mmpretrain; leave it out for '
+        f'expert_width={width} is for ResNetCIFAR and for ResNet and ResNeXt of mmpretrain and timm; leave it out for '
         f'{type(backbone).__name__}.'
     )
 
@@ -104,3 +104,8 @@ def _(backbone: ResNetCIFAR, first: int, width: float) -> None:
 @segments_of.register
 def _(backbone: TimmBackbone) -> list[nn.Module]:
     return segments_of(backbone.model)
+
+
+@narrow_stages.register
+def _(backbone: TimmBackbone, first: int, width: float) -> None:
+    backbone.narrow(first, width)

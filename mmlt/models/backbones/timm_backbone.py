@@ -49,6 +49,8 @@ class TimmBackbone(nn.Module):
         super().__init__()
         import timm  # takes a second
 
+        import mmlt.models.backbones.timm_models  # noqa: F401  its networks get their names in timm
+
         if not timm.is_model(model_name):
             near = timm.list_models(f'*{model_name[:4]}*')[:3]
             hint = f', perhaps {" or ".join(near)}' if near else ''
@@ -60,11 +62,43 @@ class TimmBackbone(nn.Module):
         self.settings |= dict(drop_path_rate=drop_path_rate) if drop_path_rate else {}
         self.pretrained = pretrained
         self.checkpoint = checkpoint
+        self.build()
+
+    def build(self) -> None:
+        """Make the network that `settings` describe, with random weights.
+
+        Raises:
+            UserError: timm's model does not take one of them.
+        """
+        import timm
+
         try:
             self.model = timm.create_model(**self.settings)
         except TypeError as error:
-            raise UserError(f'the timm model {model_name} does not take what the config gives it: {error}.') from error
+            name = self.settings['model_name']
+            raise UserError(f'the timm model {name} does not take what the config gives it: {error}.') from error
         self.out_channels = getattr(self.model, 'head_hidden_size', None) or self.model.num_features
+
+    def narrow(self, first: int, width: float) -> None:
+        """Build it anew with other channels in its later stages, with random weights; timm's ResNets alone have them.
+
+        Args:
+            first: the first stage, counted from 0, that changes; the stem keeps its width.
+            width: factor on the channels, above 0.
+
+        Raises:
+            UserError: it is no ResNet.
+        """
+        from timm.models.resnet import ResNet
+
+        if not isinstance(self.model, ResNet):
+            name = self.settings['model_name']
+            raise UserError(f'expert_width={width} is for ResNets of timm; leave it out for {name}.')
+        blocks = [stage[-1] for stage in (self.model.layer1, self.model.layer2, self.model.layer3, self.model.layer4)]
+        planes = [getattr(block, 'conv3', block.conv2).out_channels // block.expansion for block in blocks]
+        narrowed = [max(1, round(width * count)) if place >= first else count for place, count in enumerate(planes)]
+        self.settings['channels'] = tuple(narrowed)
+        self.build()
 
     @property
     def weights(self) -> Weights | None:

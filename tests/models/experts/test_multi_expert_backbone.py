@@ -184,6 +184,20 @@ class TestExpertWidth:
         assert [third[0].conv1.in_channels, fourth[0].conv1.in_channels] == [512, 768]
         assert len(third) == 6 and len(fourth) == 3 and model.out_channels == 4 * 384
 
+    def test_resnext50_of_timm_as_in_ride(self):
+        model = self.build(dict(type='TimmBackbone', model_name='resnext50_32x4d'), shared_stages=2, num_experts=2)
+        assert [m.out_channels for m in model.trunk.modules() if isinstance(m, nn.Conv2d)][-1] == 512
+        third, fourth = model.experts[1][0], model.experts[1][1][0]
+        # 32 groups of 4 channels for 64 planes: 192 planes make 384 inside, 384 make 768, and four times the planes come out.
+        assert {(block.conv2.out_channels, block.conv3.out_channels) for block in third} == {(384, 768)}
+        assert {(block.conv2.out_channels, block.conv3.out_channels) for block in fourth} == {(768, 1536)}
+        assert len(third) == 6 and len(fourth) == 3 and model.out_channels == 1536
+        assert model(images(dtype=torch.float32)).shape == (2, 2, 1536)
+
+    def test_a_network_of_timm_that_is_no_resnet_has_no_other_width(self):
+        with pytest.raises(UserError, match='expert_width=0.75 is for ResNets of timm; leave it out for'):
+            self.build(dict(type='TimmBackbone', model_name='test_vit'))
+
     @pytest.mark.parametrize('name', ['resnet18', 'resnet_v1d', 'resnext', 'resnet_cifar'])
     def test_other_resnets_run_and_keep_what_they_have(self, name):
         cfg, channels, _ = BACKBONES[name]
