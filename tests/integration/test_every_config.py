@@ -51,9 +51,14 @@ def small_lists(tmp_path_factory) -> Path:
     return folder
 
 
+def large_set(config: str) -> str | None:
+    """Which of the large sets a config is for, by its file's name; None for the others."""
+    return next((name for name in LARGE if f'_{name}' in config), None)
+
+
 def large_overrides(config: str, folder: Path) -> dict:
     """Overrides that put the small lists in place of a large set: all of its classes, small images."""
-    (classes,) = (count for name, count in LARGE.items() if config.endswith(f'_{name}.py'))
+    classes = LARGE[large_set(config)]
     overrides = {'train_dataloader.batch_size': 8, 'train_dataloader.num_workers': 0}
     for split, loader in (('train', 'train'), ('test', 'val'), ('test', 'test')):
         dataset = f'{loader}_dataloader.dataset'
@@ -116,8 +121,7 @@ def structure(cfg: dict) -> str:
 @pytest.mark.parametrize('config', CONFIGS)
 def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, small_photos, small_lists, tmp_path, monkeypatch):
     monkeypatch.setattr(LongTailedRunner, 'dump_config', lambda self: None)  # formatting it takes half of the time
-    large = any(config.endswith(f'_{name}.py') for name in LARGE)
-    small = large_overrides(config, small_lists) if large else small_overrides(config, small_cifar, small_photos)
+    small = large_overrides(config, small_lists) if large_set(config) else small_overrides(config, small_cifar, small_photos)
     stage = Stage(ROOT / config, overrides=small, precision='fp32', work_root=tmp_path)
     trained = structure(stage.cfg.to_dict())  # before the Runner's own entries come into the config
     runner = build_runner(stage)
