@@ -130,15 +130,16 @@ def run_features(pairs: int, threads: int, overrides: dict[str, Any]) -> dict:
 
 def in_words(record: dict) -> str:
     """A record as lines for a terminal."""
-    seconds, own = record['epoch_seconds'], record['epoch_processor_seconds']
+    seconds, own, run = record['epoch_seconds'], record['epoch_processor_seconds'], record['run_seconds']
+    later = ''.join(f', {one} s' for one in run['cached'])
+    later = f'; after that{later[1:]}' if later else ''
     return '\n'.join([
         f'{record["images"]:,} images of {record["dataset"]} at {record["image_size"]} pixels, {record["pairs"]} seeds of '
         f'{record["epochs"]} epochs, {record["threads"]} thread(s), load {record["load"][0]} on {record["processors"]} '
         'processors',
         f'  an epoch through the backbone {seconds["through"]:.2f} s, on cached features {seconds["cached"]:.2f} s: '
         f'{record["epoch_ratio"]:.0f} times as fast',
-        f'  a whole run {record["run_seconds"]["through"]} s; with the features still to be computed '
-        f'{record["run_seconds"]["cached_first"]} s, after that {record["run_seconds"]["cached"]} s',
+        f'  a whole run {run["through"]} s; with the features still to be computed {run["cached_first"]} s{later}',
         f'  top-1 through the backbone {record["top1"]["through"]}, on cached features {record["top1"]["cached"]}: '
         f'{record["difference"]:+.2f} points',
         f'  an epoch of cRT, {CRT_IMAGES:,} draws: {seconds["crt"]:.2f} s, {own["crt"]:.2f} s of processor time',
