@@ -4,33 +4,15 @@ Prepare it by `python tools/prepare_data.py imagenet_lt --root data/imagenet_lt`
 train_dataloader.dataset.pack=data/imagenet_lt.pack val_dataloader.dataset.pack=data/imagenet_lt.pack`.
 """
 
+_base_ = ['large_224.py']
+
 num_classes = 1000
 train_dataloader = dict(
-    batch_size=512,
-    num_workers=4,
-    dataset=dict(
-        type='ImageList',
-        data_root='data/imagenet_lt',
-        ann_file='ImageNet_LT_train.txt',
-        num_classes=num_classes,
-        image_size=224,
-        crop='random_resized',
-        name='imagenet_lt',
-    ),
-    sampler=dict(type='ShuffleSampler'),
+    dataset=dict(data_root='data/imagenet_lt', ann_file='ImageNet_LT_train.txt', num_classes=num_classes, name='imagenet_lt')
 )
 val_dataloader = dict(
-    batch_size=256,
-    num_workers=4,
-    dataset=dict(
-        type='ImageList',
-        data_root='data/imagenet_lt',
-        ann_file='ImageNet_LT_test.txt',
-        num_classes=num_classes,
-        image_size=224,
-        resize=256,
-        name='imagenet_lt_test',
-    ),
+    dataset=dict(data_root='data/imagenet_lt', ann_file='ImageNet_LT_test.txt', num_classes=num_classes,
+                 name='imagenet_lt_test'),  # fmt: skip
 )
 test_dataloader = val_dataloader
 

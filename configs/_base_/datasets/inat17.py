@@ -4,33 +4,14 @@ Prepare it by `python tools/prepare_data.py inat17 --root data/inat17`. From a p
 train_dataloader.dataset.pack=data/inat17.pack val_dataloader.dataset.pack=data/inat17.pack`.
 """
 
+_base_ = ['large_224.py']
+
 num_classes = 5089
 train_dataloader = dict(
-    batch_size=512,
-    num_workers=4,
-    dataset=dict(
-        type='ImageList',
-        data_root='data/inat17',
-        ann_file='iNaturalist17_train.txt',
-        num_classes=num_classes,
-        image_size=224,
-        crop='random_resized',
-        name='inat17',
-    ),
-    sampler=dict(type='ShuffleSampler'),
+    dataset=dict(data_root='data/inat17', ann_file='iNaturalist17_train.txt', num_classes=num_classes, name='inat17')
 )
 val_dataloader = dict(
-    batch_size=256,
-    num_workers=4,
-    dataset=dict(
-        type='ImageList',
-        data_root='data/inat17',
-        ann_file='iNaturalist17_val.txt',
-        num_classes=num_classes,
-        image_size=224,
-        resize=256,
-        name='inat17_test',
-    ),
+    dataset=dict(data_root='data/inat17', ann_file='iNaturalist17_val.txt', num_classes=num_classes, name='inat17_test')
 )
 test_dataloader = val_dataloader
 

@@ -4,33 +4,14 @@ Prepare it by `python tools/prepare_data.py inat18 --root data/inat18`. From a p
 train_dataloader.dataset.pack=data/inat18.pack val_dataloader.dataset.pack=data/inat18.pack`.
 """
 
+_base_ = ['large_224.py']
+
 num_classes = 8142
 train_dataloader = dict(
-    batch_size=512,
-    num_workers=4,
-    dataset=dict(
-        type='ImageList',
-        data_root='data/inat18',
-        ann_file='iNaturalist18_train.txt',
-        num_classes=num_classes,
-        image_size=224,
-        crop='random_resized',
-        name='inat18',
-    ),
-    sampler=dict(type='ShuffleSampler'),
+    dataset=dict(data_root='data/inat18', ann_file='iNaturalist18_train.txt', num_classes=num_classes, name='inat18')
 )
 val_dataloader = dict(
-    batch_size=256,
-    num_workers=4,
-    dataset=dict(
-        type='ImageList',
-        data_root='data/inat18',
-        ann_file='iNaturalist18_val.txt',
-        num_classes=num_classes,
-        image_size=224,
-        resize=256,
-        name='inat18_test',
-    ),
+    dataset=dict(data_root='data/inat18', ann_file='iNaturalist18_val.txt', num_classes=num_classes, name='inat18_test')
 )
 test_dataloader = val_dataloader
 

@@ -4,33 +4,14 @@ Prepare it by `python tools/prepare_data.py places_lt --root data/places_lt`. Fr
 train_dataloader.dataset.pack=data/places_lt.pack val_dataloader.dataset.pack=data/places_lt.pack`.
 """
 
+_base_ = ['large_224.py']
+
 num_classes = 365
 train_dataloader = dict(
-    batch_size=512,
-    num_workers=4,
-    dataset=dict(
-        type='ImageList',
-        data_root='data/places_lt',
-        ann_file='Places_LT_train.txt',
-        num_classes=num_classes,
-        image_size=224,
-        crop='random_resized',
-        name='places_lt',
-    ),
-    sampler=dict(type='ShuffleSampler'),
+    dataset=dict(data_root='data/places_lt', ann_file='Places_LT_train.txt', num_classes=num_classes, name='places_lt')
 )
 val_dataloader = dict(
-    batch_size=256,
-    num_workers=4,
-    dataset=dict(
-        type='ImageList',
-        data_root='data/places_lt',
-        ann_file='Places_LT_test.txt',
-        num_classes=num_classes,
-        image_size=224,
-        resize=256,
-        name='places_lt_test',
-    ),
+    dataset=dict(data_root='data/places_lt', ann_file='Places_LT_test.txt', num_classes=num_classes, name='places_lt_test')
 )
 test_dataloader = val_dataloader
 
