@@ -211,7 +211,7 @@ class Large:
 LARGE = [
     ('ShuffleSampler', {}), ('ClassBalancedSampler', {}), ('ClassAwareSampler', {}), ('PowerSampler', {}),
     ('ProgressiveSampler', dict(num_epochs=90)), ('ReversedSampler', {}), ('RepeatFactorSampler', dict(threshold=0.001)),
-    ('ClassBalancedRepeatSampler', {}),
+    ('ClassBalancedRepeatSampler', {}), ('ClassAwareSampler', dict(length='max_count')),
 ]  # fmt: skip
 
 

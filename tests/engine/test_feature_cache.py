@@ -78,7 +78,8 @@ def test_the_files_hold_what_the_backbone_gives(runs):
     with torch.inference_mode():
         features = model.features((images.float() / 255 - 0.305) / 0.376)[0]
     # Other tests may have added features of the same images: in another order, mirrored too, by another network.
-    alike = [path for path in (runs / 'work_dirs/features').iterdir() if np.load(path / 'part_00000.npy').shape == (len(data), 64)
+    alike = [path for path in (runs / 'work_dirs/features').iterdir()
+             if np.load(path / 'part_00000.npy').shape == (len(data), 64)
              and torch.allclose(FeatureStore(path, len(data), (64,)).read(), features, rtol=1e-4, atol=1e-5)]  # fmt: skip
     assert len(alike) == 1
     said = json.loads((alike[0] / 'features.json').read_text())

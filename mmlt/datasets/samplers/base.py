@@ -118,7 +118,7 @@ class Sampler(torch.utils.data.Sampler):
 
     @abstractmethod
     def draw(self, draws: Draws, epoch: int) -> np.ndarray:
-        """The order of `epoch`, int64 (num_samples,), from `draws`, the random numbers of (seed, epoch)."""
+        """The order of `epoch`, whole numbers (num_samples,), from `draws`, the random numbers of (seed, epoch)."""
 
     def epoch_indices(self, epoch: int) -> Tensor:
         """The global order of an epoch.
@@ -129,7 +129,7 @@ class Sampler(torch.utils.data.Sampler):
         Returns:
             int64 CPU tensor (num_samples,) of indices into the data set; a function of (seed, epoch) only.
         """
-        return torch.from_numpy(self.draw(Draws(self.seed, epoch), epoch).astype(np.int64, copy=False))
+        return torch.from_numpy(self.draw(Draws(self.seed, epoch), epoch)).long()
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, counted from 0, that the next `iter` goes through."""
@@ -138,8 +138,10 @@ class Sampler(torch.utils.data.Sampler):
     def __iter__(self) -> Iterator[int]:
         """Indices of this rank's share of the epoch that is set."""
         order = self.epoch_indices(self.epoch)
-        places = torch.arange(self.rank, len(self) * self.world_size, self.world_size) % len(order)
-        return iter(order[places].tolist())
+        end = len(self) * self.world_size
+        for first in range(self.rank, end, AT_ONCE * self.world_size):  # as a list, millions of numbers would take long
+            places = torch.arange(first, min(first + AT_ONCE * self.world_size, end), self.world_size)
+            yield from order[places % len(order)].tolist()
 
     def __len__(self) -> int:
         """Draws of this rank in an epoch."""

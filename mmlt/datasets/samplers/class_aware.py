@@ -48,6 +48,7 @@ class ClassAwareSampler(Sampler):
         self.samples_per_class = number(self, 'samples_per_class', samples_per_class, least=1, whole=True)
         super().__init__(dataset, seed, num_samples)
         self.table = ClassTable(self.labels, self.class_counts)
+        self._short = np.int32 if self.table.counts.sum() < 2**31 else np.int64  # an order can have millions of draws
 
     def default_length(self) -> int:
         """What `length` says."""
@@ -59,7 +60,7 @@ class ClassAwareSampler(Sampler):
         """See `Sampler.draw`. An order can be far longer than the data set, so it is made piece by piece, in its place."""
         per_visit, present = self.samples_per_class, self.table.classes
         num_cycles = -(-self.num_samples // (per_visit * len(present)))
-        order = np.empty(self.num_samples, dtype=np.int64)  # first the place in `present` of each draw's class
+        order = np.empty(self.num_samples, dtype=self._short)  # first the place in `present` of each draw's class
         for where, _, visited in draws.shuffle_groups(np.full(num_cycles, len(present))):
             piece = order[where.start * per_visit : where.stop * per_visit]
             piece[:] = np.repeat(visited, per_visit)[: len(piece)]
@@ -86,9 +87,9 @@ class ClassAwareSampler(Sampler):
         counts = self.class_counts[self.table.classes]
         rounds = -(-needed // counts)  # (K,)
         sizes = counts * rounds
-        short = np.int32 if len(self.labels) < 2**31 else np.int64
-        images = np.empty(sizes.sum(), dtype=short)
-        first_image = np.repeat(self.table.starts[self.table.classes].astype(short), rounds)
-        for where, group, within in draws.shuffle_groups(np.repeat(counts.astype(short), rounds)):  # one group a permutation
+        images = np.empty(sizes.sum(), dtype=self._short)
+        first_image = np.repeat(self.table.starts[self.table.classes].astype(self._short), rounds)
+        permutations = np.repeat(counts.astype(self._short), rounds)
+        for where, group, within in draws.shuffle_groups(permutations):
             images[where] = self.table.images[first_image[group] + within]
         return images, np.cumsum(sizes) - sizes
