@@ -1,6 +1,6 @@
 # Read by dist_train.sh, dist_test.sh and slurm_train.sh: which Python, and (with GPUS set) how processes are started.
 
-TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 PYTHON=python
 if [[ -x $TOOLS/../.venv/bin/python ]]; then PYTHON=$TOOLS/../.venv/bin/python; fi
 
