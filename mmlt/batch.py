@@ -10,7 +10,8 @@ class Batch(NamedTuple):
     """B images as tensors, all on one device.
 
     Attributes:
-        images: (B, C, H, W) uint8; after a preprocessor that gives V > 1 views, float (V, B, C, H, W).
+        images: (B, C, H, W) uint8, or (B, V, C, H, W) where the data set cuts V > 1 views out of each image; after a
+            preprocessor that gives V > 1 views, float (V, B, C, H, W).
         targets: (B,) int64, class of each image; with several labels an image float (B, K), 1 for each of its classes.
         indices: (B,) int64, place of each image in its data set.
         keys: (B,) int64, which draw this is, by epoch and place in the epoch's global order. Random augmentation is a

@@ -1,8 +1,8 @@
 """NCL, three separate ResNet-152 pretrained on ImageNet, Places-LT; global batch 256, 30 epochs, learning rate 0.02: for GPUs.
 
-No figure that was seen is reported for it. As in the config that the authors released it has the contrastive branch. Their two
-views are pieces of the whole picture, these of the square in its middle; their cosine classifiers have a learned bias, which
-these have not. The weights are torchvision's, by timm's name. Source: Li et al., NCL (CVPR 2022), and its code.
+No figure that was seen is reported for it. As in the config that the authors released it has the contrastive branch. Their
+cosine classifiers have a learned bias, which these have not. The weights are torchvision's, by timm's name.
+Source: Li et al., NCL (CVPR 2022), and its code.
 """
 
 _base_ = [
@@ -24,14 +24,13 @@ model = dict(
     contrast=dict(dim=1024, queue_size=65536, temperature=0.2, momentum=0.999),
 )
 view = [  # MoCo v2's
-    dict(type='RandomResizedCrop', size=224, scale=(0.2, 1.0)),
     dict(type='RandomFlip'),
     dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, probability=0.8),
     dict(type='RandomGrayscale', probability=0.2),
     dict(type='GaussianBlur', sigma=(0.1, 2.0), probability=0.5),
 ]
 data_preprocessor = dict(train_transforms=view, extra_views=[view])
-train_dataloader = dict(batch_size=256, drop_last=True, dataset=dict(crop='center', image_size=256, resize=256))
+train_dataloader = dict(batch_size=256, drop_last=True, dataset=dict(crop_area=[(0.2, 1.0), (0.2, 1.0)]))
 train_cfg = dict(max_epochs=30)
 optim_wrapper = dict(optimizer=dict(lr=0.02, weight_decay=2e-4, nesterov=True))
 param_scheduler = [

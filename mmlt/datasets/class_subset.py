@@ -151,7 +151,7 @@ class ClassSubset(Dataset):
         return image, label_of(self.labels, place)
 
     @property
-    def item_shape(self) -> tuple[int, int, int] | None:
+    def item_shape(self) -> tuple[int, ...] | None:
         """See `StreamingDataset.item_shape`."""
         return getattr(self.dataset, 'item_shape', None)
 

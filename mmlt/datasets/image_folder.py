@@ -10,7 +10,7 @@ from mmlt.datasets.label_files.folders import class_names_below, split_folders
 from mmlt.datasets.label_files.read import class_folders_table
 from mmlt.datasets.label_files.table import split_name
 from mmlt.datasets.naming import class_names, existing_folder
-from mmlt.datasets.scaling import CROP_AREA
+from mmlt.datasets.scaling import CROP_AREA, Area
 from mmlt.datasets.table_dataset import TableDataset
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
@@ -61,7 +61,7 @@ class ImageFolder(TableDataset):
         holdout: Mapping[str, Any] | None = None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
-        crop_area: tuple[float, float] = CROP_AREA,
+        crop_area: Area | Sequence[Area] = CROP_AREA,
     ) -> None:
         root = existing_folder(data_root, 'the class folders')
         table = _table(root, None if classes is None else class_names(classes, root), split)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmlt.datasets.label_files import read_labels
 from mmlt.datasets.naming import existing_folder, own_path
-from mmlt.datasets.scaling import CROP_AREA
+from mmlt.datasets.scaling import CROP_AREA, Area
 from mmlt.datasets.table_dataset import TableDataset, find_list
 from mmlt.errors import UserError, brief
 from mmlt.registry import DATASETS
@@ -67,7 +67,7 @@ class ImageList(TableDataset):
         holdout: Mapping[str, Any] | None = None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
-        crop_area: tuple[float, float] = CROP_AREA,
+        crop_area: Area | Sequence[Area] = CROP_AREA,
     ) -> None:
         root = own_path(data_root, 'data_root') if pack else existing_folder(data_root, str(ann_file))
         self.ann_file = find_list(root, own_path(ann_file, 'ann_file'))

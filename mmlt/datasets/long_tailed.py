@@ -173,7 +173,7 @@ class LongTailedDataset(Dataset):
         return self.dataset[int(self.indices[item])]
 
     @property
-    def item_shape(self) -> tuple[int, int, int] | None:
+    def item_shape(self) -> tuple[int, ...] | None:
         """See `StreamingDataset.item_shape`."""
         return getattr(self.dataset, 'item_shape', None)
 

@@ -10,7 +10,7 @@ from mmlt.datasets.label_files import read_labels
 from mmlt.datasets.labels import check_multi_hot
 from mmlt.datasets.naming import check_names, class_names, existing_folder, own_path
 from mmlt.datasets.resident import ResidentDataset
-from mmlt.datasets.scaling import CROP_AREA
+from mmlt.datasets.scaling import CROP_AREA, Area
 from mmlt.datasets.table_dataset import TableDataset, find_list
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
@@ -69,7 +69,7 @@ class MultiLabelDataset(TableDataset):
         holdout: Mapping[str, Any] | None = None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
-        crop_area: tuple[float, float] = CROP_AREA,
+        crop_area: Area | Sequence[Area] = CROP_AREA,
     ) -> None:
         root = own_path(data_root, 'data_root') if pack else existing_folder(data_root, str(ann_file))
         self.ann_file = find_list(root, own_path(ann_file, 'ann_file'))

@@ -1,10 +1,11 @@
 """A data set that is one file: images, labels and classes of `tools/pack_images.py`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmlt.datasets.naming import own_path
 from mmlt.datasets.pack import Pack
-from mmlt.datasets.scaling import CROP_AREA
+from mmlt.datasets.scaling import CROP_AREA, Area
 from mmlt.datasets.streaming import StreamingDataset
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
@@ -37,7 +38,7 @@ class PackedImages(StreamingDataset):
         check: str = 'files',
         on_broken: str = 'stop',
         backend: str = 'opencv',
-        crop_area: tuple[float, float] = CROP_AREA,
+        crop_area: Area | Sequence[Area] = CROP_AREA,
     ) -> None:
         path = own_path(pack, 'pack')
         opened = Pack(path)

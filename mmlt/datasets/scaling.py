@@ -1,6 +1,6 @@
-"""How a piece of a picture is brought to its size, and which piece a random one is."""
+"""How pieces of a picture are brought to their size, and which pieces random ones are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -11,26 +11,35 @@ from mmlt.datasets.jpeg import FLAGS, decode, frame_of
 from mmlt.errors import UserError, brief
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
-CROP_AREA = (0.08, 1.0)  # parts of a picture's area that a random piece has
+Boxes = Callable[[int, int], Sequence[Box]]  # the V pieces of a picture of (width, height)
+Area = tuple[float, float]  # least and largest part of a picture's area that a random piece has
+CROP_AREA = (0.08, 1.0)
 
 
-def area_parts(crop_area: tuple[float, float]) -> tuple[float, float]:
-    """The least and the largest part of an area, checked.
+def area_parts(crop_area: Area | Sequence[Area]) -> list[Area]:
+    """The least and the largest part of an area for each view, checked.
+
+    Args:
+        crop_area: one pair, or a pair a view.
 
     Raises:
-        UserError: they are not two numbers above 0 and at most 1, the smaller first.
+        UserError: a pair is not two numbers above 0 and at most 1, the smaller first.
     """
-    numbers = isinstance(crop_area, (list, tuple)) and all(type(part) in (int, float) for part in crop_area)
-    if not (numbers and len(crop_area) == 2 and 0 < crop_area[0] <= crop_area[1] <= 1):
-        raise UserError(
-            'crop_area is the least and the largest part of an image that a random piece has, such as (0.08, 1): two numbers '
-            f'above 0 and at most 1, the smaller first, not {brief(repr(crop_area))}.'
-        )
-    return float(crop_area[0]), float(crop_area[1])
+    several = isinstance(crop_area, (list, tuple)) and crop_area and all(isinstance(one, (list, tuple)) for one in crop_area)
+    pairs = list(crop_area) if several else [crop_area]
+    for pair in pairs:
+        numbers = isinstance(pair, (list, tuple)) and all(type(part) in (int, float) for part in pair)
+        if not (numbers and len(pair) == 2 and 0 < pair[0] <= pair[1] <= 1):
+            raise UserError(
+                'crop_area is the least and the largest part of an image that a random piece has, such as (0.08, 1): two '
+                'numbers above 0 and at most 1, the smaller first, or a list of such pairs, one for each view of an image; '
+                f'not {brief(repr(pair))}.'
+            )
+    return [(float(least), float(largest)) for least, largest in pairs]
 
 
-def random_box(width: int, height: int, seed: int, key: int, crop_area: tuple[float, float] = CROP_AREA) -> Box:
-    """A random piece with sides 3:4 to 4:3, a function of (seed, key), the picture's size and `crop_area` alone.
+def random_box(width: int, height: int, seed: int, key: int, crop_area: Area = CROP_AREA, view: int = 0) -> Box:
+    """A random piece with sides 3:4 to 4:3, a function of (seed, key, view), the picture's size and `crop_area` alone.
 
     The first of ten draws that fits is taken; if none does, the middle square.
 
@@ -38,10 +47,12 @@ def random_box(width: int, height: int, seed: int, key: int, crop_area: tuple[fl
         width, height: of the picture, in pixels.
         seed, key: of the draw.
         crop_area: least and largest part of the picture's area, in (0, 1].
+        view: which of the pieces of this draw, from 0; they are independent.
 
     Source: Szegedy et al., Going deeper with convolutions (CVPR 2015), section 6.
     """
-    draws = np.random.Generator(np.random.PCG64([seed, key]))
+    # The first view draws as the only one; the others' place is a word of its own, which no key reaches.
+    draws = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, key], spawn_key=(view,) if view else ())))
     for _ in range(10):
         area = width * height * draws.uniform(*crop_area)
         ratio = np.exp(draws.uniform(np.log(3 / 4), np.log(4 / 3)))
@@ -54,18 +65,16 @@ def random_box(width: int, height: int, seed: int, key: int, crop_area: tuple[fl
     return left, top, left + side, top + side
 
 
-def show_with_opencv(
-    content: bytes, box_of: Callable[[int, int], Box], out: np.ndarray, name: str, max_value: float | None = None
-) -> None:
-    """Write a piece of a picture into an array, scaled to the array's size.
+def show_with_opencv(content: bytes, boxes_of: Boxes, out: np.ndarray, name: str, max_value: float | None = None) -> None:
+    """Write pieces of a picture, which is decoded once, into an array, scaled to the array's size.
 
-    A piece with sides twice, four or eight times that size is decoded at a half, a quarter or an eighth (a JPEG; what is
-    left averages areas where it still shrinks to a half), the rest is bilinear between whole pixels.
+    Where every piece has sides twice, four or eight times that size, the picture is decoded at a half, a quarter or an eighth
+    (a JPEG; what is left averages areas where it still shrinks to a half), the rest is bilinear between whole pixels.
 
     Args:
         content: of the file.
-        box_of: the piece of a picture of (width, height).
-        out: uint8 (H, W, 3), RGB, contiguous; is written.
+        boxes_of: the V pieces of a picture of (width, height).
+        out: uint8 (V, H, W, 3), RGB, contiguous; is written.
         name: of the file, for messages.
         max_value: see `read_rgb`.
 
@@ -74,21 +83,25 @@ def show_with_opencv(
     """
     frame = frame_of(content)
     if frame is not None:
-        box = box_of(frame.width, frame.height)
-        times = min((box[2] - box[0]) / out.shape[1], (box[3] - box[1]) / out.shape[0])
+        boxes = boxes_of(frame.width, frame.height)
+        high, wide = out.shape[1:3]
+        # The piece that shrinks least decides: none is made of fewer pixels than it has to give.
+        times = min(min((box[2] - box[0]) / wide, (box[3] - box[1]) / high) for box in boxes)
         reduction = max(factor for factor in FLAGS if factor == 1 or times >= factor)
         picture = decode(content, frame, reduction)
         if picture is not None:
-            _scale(picture, box, frame.width, frame.height, out)
-            cv2.cvtColor(out, cv2.COLOR_BGR2RGB, dst=out)
+            for box, view in zip(boxes, out, strict=True):
+                _scale(picture, box, frame.width, frame.height, view)
+                cv2.cvtColor(view, cv2.COLOR_BGR2RGB, dst=view)
             return
-    show_array(np.asarray(read_rgb(content, name, max_value)), box_of, out)
+    show_array(np.asarray(read_rgb(content, name, max_value)), boxes_of, out)
 
 
-def show_array(picture: np.ndarray, box_of: Callable[[int, int], Box], out: np.ndarray) -> None:
+def show_array(picture: np.ndarray, boxes_of: Boxes, out: np.ndarray) -> None:
     """See `show_with_opencv`, of pixels uint8 (H, W, 3)."""
     height, width = picture.shape[:2]
-    _scale(picture, box_of(width, height), width, height, out)
+    for box, view in zip(boxes_of(width, height), out, strict=True):
+        _scale(picture, box, width, height, view)
 
 
 def _scale(picture: np.ndarray, box: Box, width: int, height: int, out: np.ndarray) -> None:
@@ -110,18 +123,17 @@ def _whole(start: float, end: float, length: int, scale: float) -> tuple[int, in
     return first, min(max(int(round(end * scale)), first + 1), length)
 
 
-def show_with_pillow(
-    content: bytes, box_of: Callable[[int, int], Box], out: np.ndarray, name: str, max_value: float | None = None
-) -> None:
+def show_with_pillow(content: bytes, boxes_of: Boxes, out: np.ndarray, name: str, max_value: float | None = None) -> None:
     """See `show_with_opencv`; here every piece is scaled by Pillow's bilinear filter, which widens as it shrinks."""
-    scale_picture(read_rgb(content, name, max_value), box_of, out)
+    scale_picture(read_rgb(content, name, max_value), boxes_of, out)
 
 
-def scale_picture(picture: Image.Image, box_of: Callable[[int, int], Box], out: np.ndarray) -> None:
+def scale_picture(picture: Image.Image, boxes_of: Boxes, out: np.ndarray) -> None:
     """See `show_with_pillow`, of an RGB picture."""
-    # Scaling the piece alone is scaling all and cutting out, up to rounding, for less work.
-    size = (out.shape[1], out.shape[0])
-    out[...] = np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=box_of(picture.width, picture.height)))
+    size = (out.shape[2], out.shape[1])
+    for box, view in zip(boxes_of(picture.width, picture.height), out, strict=True):
+        # Scaling the piece alone is scaling all and cutting out, up to rounding, for less work.
+        view[...] = np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=box))
 
 
 SHOW = {'opencv': show_with_opencv, 'pillow': show_with_pillow}

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import os
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from mmlt.datasets.naming import check_names, check_utf8, existing_folder, own_p
 from mmlt.datasets.packed_files import PackedFiles
 from mmlt.datasets.paths import Paths
 from mmlt.datasets.readable import unreadable
-from mmlt.datasets.scaling import CROP_AREA, SHOW, Box, area_parts, random_box
+from mmlt.datasets.scaling import CROP_AREA, SHOW, Area, Box, area_parts, random_box
 from mmlt.datasets.views import View
 from mmlt.errors import UserError, brief
 
@@ -57,7 +57,8 @@ class StreamingDataset(Dataset):
             need not be there. None to read the files.
         backend: what scales the images, and so decides their pixels: `opencv` (several times as fast), or `pillow`, whose
             filter widens as it shrinks. Both decode alike.
-        crop_area: least and largest part of the area that a random piece has, in (0, 1].
+        crop_area: least and largest part of the area that a random piece has, in (0, 1]; several such pairs give as many
+            independent pieces of each image, its views, in this order.
 
     Attributes:
         labels: (N,) int64, or float32 (N, C).
@@ -89,7 +90,7 @@ class StreamingDataset(Dataset):
         max_value: float | None = None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
-        crop_area: tuple[float, float] = CROP_AREA,
+        crop_area: Area | Sequence[Area] = CROP_AREA,
     ) -> None:
         for what, given, known in (
             ('crop', crop, CROPS), ('check', check, CHECKS), ('on_broken', on_broken, ON_BROKEN), ('backend', backend, SHOW)
@@ -162,24 +163,33 @@ class StreamingDataset(Dataset):
         return brief(self.file(place), 4096) + self.where(place)
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int | Tensor]:
-        """Image uint8 (3, image_size, image_size), RGB, and label.
+        """Image uint8 (3, image_size, image_size), RGB, and label; of several views (V, 3, image_size, image_size).
 
         Args:
-            item: place, or pair of place and key of the draw (see `Batch.keys`).
+            item: place, or pair of place and key of the draw (see `Batch.keys`); without a key there is one view, the middle.
 
         Raises:
             UserError: the file is missing or no picture.
         """
         place, key = item if isinstance(item, tuple) else (item, None)
-        out = np.empty((self.image_size, self.image_size, 3), dtype=np.uint8)
+        views = 1 if key is None else self.views
+        out = np.empty((views, self.image_size, self.image_size, 3), dtype=np.uint8)
         self._show(place, key, out)
-        return torch.from_numpy(out).permute(2, 0, 1).contiguous(), label_of(self.labels, place)
+        image = torch.from_numpy(out).permute(0, 3, 1, 2).contiguous()
+        return image if views > 1 else image[0], label_of(self.labels, place)
 
     @property
-    def item_shape(self) -> tuple[int, int, int] | None:
-        """(H, W, 3) of what `read_into` writes; None for a subclass that reads its items in its own way."""
+    def views(self) -> int:
+        """Pieces that are cut out of an image when it is asked for with a key."""
+        return len(self.crop_area) if self.crop == 'random_resized' else 1
+
+    @property
+    def item_shape(self) -> tuple[int, ...] | None:
+        """(H, W, 3) of what `read_into` writes for an image, (V, H, W, 3) of several views; None for a subclass that reads its
+        items in its own way."""
         own = type(self).__getitem__ is StreamingDataset.__getitem__
-        return (self.image_size, self.image_size, 3) if own else None
+        several = (self.views,) if self.views > 1 else ()
+        return (*several, self.image_size, self.image_size, 3) if own else None
 
     def read_into(self, places: Sequence[int], keys: Sequence[int], out: np.ndarray) -> None:
         """Write images where they are wanted: what `self[place, key][0]` gives, channels last.
@@ -187,15 +197,17 @@ class StreamingDataset(Dataset):
         Args:
             places: B places.
             keys: B keys of the draws.
-            out: uint8 (B, H, W, 3), contiguous.
+            out: uint8 (B, H, W, 3) or (B, V, H, W, 3), see `item_shape`, contiguous.
 
         Raises:
             UserError: a file is missing or no picture.
         """
+        out = out.reshape(len(places), self.views, self.image_size, self.image_size, 3)
         for row, (place, key) in enumerate(zip(places, keys, strict=True)):
             self._show(place, key, out[row])
 
     def _show(self, place: int, key: int | None, out: np.ndarray) -> None:
+        """Write the views of an image, uint8 (V, H, W, 3)."""
         named = self.named(place)
         if self._pack is not None:
             content = self._pack.read(place)
@@ -204,13 +216,16 @@ class StreamingDataset(Dataset):
                 content = read_content(self.file(place), named)
             except FileNotFoundError:
                 raise UserError(f'there is no image {named}: correct data_root.') from None
-        box_of = View(self.image_size, self.image_size, self.resize).box
-        if self.crop == 'random_resized' and key is not None:
-            box_of = partial(self._random_box, key=int(key))
-        SHOW[self.backend](content, box_of, out, named, self.max_value)
 
-    def _random_box(self, width: int, height: int, key: int) -> Box:
-        return random_box(width, height, self.crop_seed, key, self.crop_area)
+        def boxes_of(width: int, height: int) -> list[Box]:
+            if self.crop == 'center' or key is None:
+                return View(self.image_size, self.image_size, self.resize).boxes(width, height)
+            return [self._random_box(width, height, int(key), view) for view in range(self.views)]
+
+        SHOW[self.backend](content, boxes_of, out, named, self.max_value)
+
+    def _random_box(self, width: int, height: int, key: int, view: int = 0) -> Box:
+        return random_box(width, height, self.crop_seed, key, self.crop_area[view], view)
 
     @cached_property
     def class_folders(self) -> list[str | None] | None:

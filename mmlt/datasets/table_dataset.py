@@ -1,13 +1,13 @@
 """Data sets of one's own images: what a `LabelTable` names, or a part of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmlt.datasets.holdout import HOLDOUT, Holdout
 from mmlt.datasets.label_files import LabelTable
 from mmlt.datasets.label_files.table import spelled, split_name
-from mmlt.datasets.scaling import CROP_AREA
+from mmlt.datasets.scaling import CROP_AREA, Area
 from mmlt.datasets.streaming import StreamingDataset
 from mmlt.errors import UserError
 
@@ -49,7 +49,7 @@ class TableDataset(StreamingDataset):
         max_value: float | None,
         backend: str = 'opencv',
         pack: str | Path | None = None,
-        crop_area: tuple[float, float] = CROP_AREA,
+        crop_area: Area | Sequence[Area] = CROP_AREA,
     ) -> None:
         if split is None and len(counts := table.split_counts()) > 1:
             raise UserError(

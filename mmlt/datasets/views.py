@@ -38,6 +38,10 @@ class View(NamedTuple):
         left, top = max(0.0, (width - wide) / 2), max(0.0, (height - high) / 2)  # rounding may lead past the edge
         return left, top, min(float(width), left + wide), min(float(height), top + high)
 
+    def boxes(self, width: int, height: int) -> list[tuple[float, float, float, float]]:
+        """As `box`, the one piece that is looked at."""
+        return [self.box(width, height)]
+
     def __call__(self, picture: Image.Image | bytes, name: str = 'the picture') -> Tensor:
         """The image uint8 (3, height, width) of a picture.
 
@@ -48,14 +52,14 @@ class View(NamedTuple):
         Raises:
             UserError: it cannot be read.
         """
-        out = np.empty((self.height, self.width, 3), dtype=np.uint8)
+        out = np.empty((1, self.height, self.width, 3), dtype=np.uint8)
         if isinstance(picture, bytes):
-            SHOW[self.backend](picture, self.box, out, name, self.max_value)
+            SHOW[self.backend](picture, self.boxes, out, name, self.max_value)
         elif self.backend == 'opencv':
-            show_array(np.asarray(picture), self.box, out)
+            show_array(np.asarray(picture), self.boxes, out)
         else:
-            scale_picture(picture, self.box, out)
-        return torch.from_numpy(out).permute(2, 0, 1).contiguous()
+            scale_picture(picture, self.boxes, out)
+        return torch.from_numpy(out[0]).permute(2, 0, 1).contiguous()
 
 
 def view_of(dataset: Any) -> View | None:

@@ -117,11 +117,11 @@ class _Arrays(Dataset):
         return worker, turn
 
     def images(self, answer: torch.Tensor | tuple[int, int], count: int) -> torch.Tensor:
-        """The images (B, C, H, W), channels last in memory, of a worker's answer."""
+        """The images (B, C, H, W), or views (B, V, C, H, W), channels last in memory, of a worker's answer."""
         images = answer if torch.is_tensor(answer) else torch.from_numpy(self.places[answer][:count])
         if not torch.is_tensor(answer) or torch.cuda.is_available():
             images = torch.empty(images.shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available()).copy_(images)
-        return images.permute(0, 3, 1, 2)
+        return images.movedim(-1, -3)
 
 
 def _as_it_is(answer: Any) -> Any:
@@ -156,7 +156,8 @@ class Stream:
         )
 
     def read(self, steps: Iterator[Step]) -> Iterator[tuple[Any, torch.Tensor, torch.Tensor]]:
-        """What is read of each step (images (B, C, H, W), or a data set's own collated items), its places and keys.
+        """What is read of each step (images (B, C, H, W), several views of each (B, V, C, H, W), or a data set's own collated
+        items), its places and keys.
 
         Raises:
             UserError: an image is missing or broken.

@@ -23,10 +23,11 @@ class BatchPreprocessor(BaseDataPreprocessor):
     Args:
         mean: mean of each channel, in [0, 1].
         std: deviation of each channel, in [0, 1].
-        train_transforms: configs of batched transforms, applied in this order while training.
+        train_transforms: configs of batched transforms, applied in this order while training, to the image or to the first
+            of the views that the data set cuts out of it.
         test_transforms: the same for evaluation (none as a rule).
         extra_views: further lists of transforms, each giving one more view of every image while training, for
-            contrastive branches.
+            contrastive branches: of the whole image, or of the data set's next view.
         channels_last: images and weights in channels-last memory format, which is quicker with and without bfloat16.
 
     Raises:
@@ -60,9 +61,10 @@ class BatchPreprocessor(BaseDataPreprocessor):
         self.seed = 0
 
     def forward(self, data: Batch, training: bool = False) -> Batch:
-        """Map a batch of uint8 images (B, C, H, W) to the same batch with normalised float32 images, (B, C, H, W) or
-        (V, B, C, H, W) of V > 1 views; its partners likewise. Features (B, C) that stand in for images pass; of
-        (B, 2, C), the images as they are and mirrored, training takes one by chance and evaluation the first."""
+        """Map a batch of uint8 images (B, C, H, W), or (B, V, C, H, W) as the data set cut V views, to the same batch with
+        normalised float32 images, (B, C, H, W) or (V, B, C, H, W) of V > 1 views; its partners likewise. Features (B, C) that
+        stand in for images pass; of (B, 2, C), the images as they are and mirrored, training takes one by chance and
+        evaluation the first."""
         batch = data.to(self.device, non_blocking=True)
         if batch.images.dim() < 4:
             return self._features(batch, training)
@@ -82,13 +84,22 @@ class BatchPreprocessor(BaseDataPreprocessor):
         return batch._replace(images=features)
 
     def augment(self, batch: Batch, training: bool = True) -> torch.Tensor:
-        """The transformed images, uint8 (V * B, C, H, W) of V views one after another, before normalisation."""
-        if not training:
-            return apply_transforms(batch.images, self.test_transforms, Draw(self.seed, batch.keys))
+        """The transformed images, uint8 (V * B, C, H, W) of V views one after another, before normalisation.
+
+        Raises:
+            UserError: the data set cuts another number of views than there are lists of transforms.
+        """
         draw = Draw(self.seed, batch.keys)
-        views = [apply_transforms(batch.images, self.train_transforms, draw)]
-        for place, transforms in enumerate(self.extra_views):
-            views.append(apply_transforms(batch.images, transforms, draw.at(VIEW_POSITION + place)))
+        lists = [self.train_transforms, *self.extra_views] if training else [self.test_transforms]
+        sources = batch.images.unbind(1) if batch.images.dim() == 5 else [batch.images] * len(lists)
+        if len(sources) != len(lists):
+            wanted = 'model.data_preprocessor makes' if training else 'an evaluation takes'
+            raise UserError(
+                f'the data set cuts {len(sources)} views out of an image and {wanted} {len(lists)}: give one pair of crop_area '
+                'for each view (train_transforms, then each of extra_views), one alone for evaluation.'
+            )
+        draws = [draw, *(draw.at(VIEW_POSITION + place) for place in range(len(lists) - 1))]
+        views = [apply_transforms(*view) for view in zip(sources, lists, draws, strict=True)]
         return torch.cat(views) if len(views) > 1 else views[0]
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:

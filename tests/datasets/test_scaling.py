@@ -84,10 +84,10 @@ def test_what_is_left_to_pillow(kind):
         expected = read_rgb(LEFT[kind], 'x')
     except UserError as error:
         with pytest.raises(UserError) as again:
-            show_with_opencv(LEFT[kind], lambda w, h: (0, 0, w, h), out, 'x')
+            show_with_opencv(LEFT[kind], lambda w, h: [(0, 0, w, h)], out[None], 'x')
         assert str(again.value) == str(error)
     else:
-        show_with_opencv(LEFT[kind], lambda w, h: (0, 0, 8, 8), out, 'x')
+        show_with_opencv(LEFT[kind], lambda w, h: [(0, 0, 8, 8)], out[None], 'x')
         assert np.array_equal(out, np.asarray(expected)[:8, :8])
 
 
@@ -112,7 +112,7 @@ def test_a_piece_is_scaled_linearly(box):
     out, stream = np.zeros((24, 24, 3), np.uint8), io.BytesIO()
     Image.fromarray(pixels).save(stream, 'PNG')
     left, top, right, bottom = box
-    show_with_opencv(stream.getvalue(), lambda w, h: box, out, 'x')
+    show_with_opencv(stream.getvalue(), lambda w, h: [box], out[None], 'x')
     assert np.abs(out - linear(pixels[top:bottom, left:right].astype(float), 24)).max() <= 1
 
 
@@ -123,20 +123,20 @@ def test_large_pieces_are_averaged_not_skipped(sides, reduction):
     pixels[:, ::8] = 255  # 8 columns of the JPEG's blocks
     content = jpeg(pixels, quality=100, subsampling=0)
     out, pillow = np.zeros((2, 24, 24, 3), np.uint8)
-    show_with_opencv(content, lambda w, h: (0, 0, w, h), out, 'x')
-    show_with_pillow(content, lambda w, h: (0, 0, w, h), pillow, 'x')
+    show_with_opencv(content, lambda w, h: [(0, 0, w, h)], out[None], 'x')
+    show_with_pillow(content, lambda w, h: [(0, 0, w, h)], pillow[None], 'x')
     if reduction > 1:
         assert abs(out.mean() - pixels.mean()) < 4 and abs(out.mean() - pillow.mean()) < 4
     smooth = cv2.GaussianBlur(texture(*sides), (0, 0), min(sides) / 18)
-    show_with_opencv(jpeg(smooth), lambda w, h: (0, 0, w, h), out, 'x')
-    show_with_pillow(jpeg(smooth), lambda w, h: (0, 0, w, h), pillow, 'x')
+    show_with_opencv(jpeg(smooth), lambda w, h: [(0, 0, w, h)], out[None], 'x')
+    show_with_pillow(jpeg(smooth), lambda w, h: [(0, 0, w, h)], pillow[None], 'x')
     assert np.abs(out.astype(int) - pillow).mean() < 3
 
 
 def test_a_middle_without_scaling_is_the_pixels_themselves():
     pixels, out = texture(32, 32), np.zeros((32, 32, 3), np.uint8)
     content = jpeg(pixels)
-    show_with_opencv(content, View(32, 32, 32).box, out, 'x')
+    show_with_opencv(content, View(32, 32, 32).boxes, out[None], 'x')
     assert np.array_equal(out, np.asarray(read_rgb(content, 'x')))
 
 

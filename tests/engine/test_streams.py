@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmlt.datasets import ImageFolder, LongTailedDataset
 from mmlt.datasets.class_subset import ClassSubset
+from mmlt.datasets.scaling import CROP_AREA
 from mmlt.datasets.transforms.base import apply_transforms
 from mmlt.draw import Draw
 from mmlt.engine.loader import BatchLoader, build_loader
@@ -35,8 +36,8 @@ def folder(tmp_path_factory):
     return root
 
 
-def loader(folder, workers: int, lasting: bool = True, wrap=lambda data: data, **more) -> BatchLoader:
-    data = wrap(ImageFolder(folder, image_size=24, crop='random_resized'))
+def loader(folder, workers: int, lasting: bool = True, wrap=lambda data: data, crop_area=CROP_AREA, **more) -> BatchLoader:
+    data = wrap(ImageFolder(folder, image_size=24, crop='random_resized', crop_area=crop_area))
     cfg = dict(dataset=data, batch_size=8, num_workers=workers, **more)
     return build_loader(cfg, seed=3, training=lasting)
 
@@ -58,23 +59,25 @@ def same(one: list, other: list) -> bool:
     )
 
 
+@pytest.mark.parametrize('views', [1, 3])
 @pytest.mark.parametrize('wrap', ['plain', 'thinned', 'one class'])
-def test_any_number_of_workers_gives_the_same_bytes(folder, wrap):
+def test_any_number_of_workers_gives_the_same_bytes(folder, wrap, views):
+    area = [(0.08, 1.0), (0.2, 1.0), (0.08, 0.5)][:views]
     wraps = {
         'plain': lambda data: data,
         'thinned': lambda data: LongTailedDataset(data, imbalance_ratio=2),
         'one class': lambda data: ClassSubset(data, [1]),
     }
-    here = loader(folder, 0, wrap=wraps[wrap])
+    here = loader(folder, 0, wrap=wraps[wrap], crop_area=area)
     alone = epochs(here)
     (images, targets, indices, keys), data = alone[0][0], here.dataset
-    assert images.dtype == torch.uint8 and images.shape == (8, 3, 24, 24)
+    assert images.dtype == torch.uint8 and images.shape == ((8, 3, 24, 24) if views == 1 else (8, views, 3, 24, 24))
     above = here.sampler.seed << 64
     for image, target, index, key in zip(images, targets, indices.tolist(), keys.tolist(), strict=True):
         expected = data[index, above + key]
         assert torch.equal(image, expected[0]) and int(target) == expected[1]
     for workers in (1, 2):
-        made = loader(folder, workers, wrap=wraps[wrap])
+        made = loader(folder, workers, wrap=wraps[wrap], crop_area=area)
         assert same(epochs(made), alone)
         made.close()
 
@@ -103,8 +106,9 @@ def test_a_batch_stays_what_it_is_while_others_are_read(folder):
     made.close()
 
 
-def test_partners_come_with_the_batch(folder):
-    more = dict(partner_sampler=dict(type='ClassBalancedSampler'))
+@pytest.mark.parametrize('area', [CROP_AREA, [CROP_AREA, CROP_AREA]])
+def test_partners_come_with_the_batch(folder, area):
+    more = dict(partner_sampler=dict(type='ClassBalancedSampler'), crop_area=area)
     alone, with_workers = (list(loader(folder, workers, **more)) for workers in (0, 2))
     for one, other in zip(alone, with_workers, strict=True):
         assert len(one.partners.images) == len(one.images)

@@ -63,8 +63,6 @@ def large_overrides(config: str, folder: Path) -> dict:
     if 'resnet152' in config:  # three of them, their momentum encoders and their optimizer take 4 GB
         network = dict(model_name='test_resnet', pretrained=False)
         overrides |= {f'model.backbone.backbone.{key}': value for key, value in network.items()}
-    if 'ssd' in config and 'stage1' in config:  # it cuts its pieces out on the device
-        overrides['model.backbone.model_name'] = 'test_resnet'
     for split, loader in (('train', 'train'), ('test', 'val'), ('test', 'test')):
         dataset = f'{loader}_dataloader.dataset'
         overrides |= {f'{dataset}.data_root': str(folder), f'{dataset}.ann_file': f'{split}_{classes}.txt'}

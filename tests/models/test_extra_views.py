@@ -6,6 +6,7 @@ import torch
 from mmlt.batch import Batch
 from mmlt.datasets.transforms.base import apply_transforms
 from mmlt.draw import Draw
+from mmlt.errors import UserError
 from mmlt.models.preprocessor import VIEW_POSITION
 from mmlt.registry import MODELS, TRANSFORMS
 
@@ -62,3 +63,24 @@ def test_all_views_are_normalised_and_labels_stay(batch):
     expected = (build([JITTER]).augment(batch).float() / 255 - 0.5) / 0.25
     torch.testing.assert_close(done.images.flatten(0, 1), expected)
     assert torch.equal(done.targets, batch.targets) and torch.equal(done.keys, batch.keys)
+
+
+def test_views_that_the_data_set_cut_meet_the_transforms_of_their_places(batch):
+    pieces = torch.randint(0, 256, (12, 3, 8, 8, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    cut = batch._replace(images=pieces.movedim(-1, -3))  # (B, V, C, H, W), as they lie after workers filled them
+    made = build([CROP], [CROP, JITTER])
+    views = made.augment(cut).chunk(3)
+    for number, view in enumerate(views):  # as if the other views did not exist
+        alone = made.augment(batch._replace(images=cut.images[:, number].contiguous())).chunk(3)[number]
+        assert torch.equal(view, alone)
+    done = made(cut._replace(partners=cut), training=True)
+    assert done.images.shape == done.partners.images.shape == (3, 12, 3, 8, 8)
+    torch.testing.assert_close(done.images[2], (views[2].float() / 255 - 0.5) / 0.25)
+
+
+def test_another_number_of_cut_views_is_refused(batch):
+    cut = batch._replace(images=batch.images[:, None].expand(-1, 2, -1, -1, -1))
+    with pytest.raises(UserError, match='cuts 2 views out of an image and model.data_preprocessor makes 1: give one pair of'):
+        build()(cut, training=True)
+    with pytest.raises(UserError, match='cuts 2 views out of an image and an evaluation takes 1'):
+        build([CROP])(cut)

@@ -12,6 +12,7 @@ from mmlt.datasets.transforms.random_grayscale import RandomGrayscale
 from mmlt.datasets.transforms.random_resized_crop import RandomResizedCrop
 from mmlt.datasets.transforms.random_rotation import RandomRotation
 from mmlt.datasets.transforms.resize import Resize
+from mmlt.datasets.transforms.timm_rand_augment import TimmRandAugment
 from mmlt.draw import Draw
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     'RandomResizedCrop',
     'RandomRotation',
     'Resize',
+    'TimmRandAugment',
     'apply_transforms',
 ]

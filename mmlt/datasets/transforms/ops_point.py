@@ -45,8 +45,14 @@ def solarize(images: Tensor, magnitude: Tensor) -> Tensor:
     return torch.where(images < threshold, images, 255 - images)
 
 
+def solarize_add(images: Tensor, magnitude: Tensor) -> Tensor:
+    """Each value below 128 is raised by `magnitude`, a whole number, to 255 at most."""
+    raised = (images.to(torch.int16) + _per_image(magnitude).to(torch.int16)).clamp_(max=255).to(torch.uint8)
+    return torch.where(images < 128, raised, images)
+
+
 def posterize(images: Tensor, magnitude: Tensor) -> Tensor:
-    """Keep the highest bits of each value: `magnitude` of them, rounded, 1 to 8."""
+    """Keep the highest bits of each value: `magnitude` of them, rounded, 0 to 8."""
     dropped = 2.0 ** (8 - magnitude.round())
     return images & _per_image(LEVELS - dropped).to(torch.uint8)
 
