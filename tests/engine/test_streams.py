@@ -176,7 +176,7 @@ EACH = [
     dict(type='RandomFlip'), dict(type='RandomCrop', size=24, padding=4), dict(type='ColorJitter', brightness=0.4),
     dict(type='RandAugment'), dict(type='AutoAugment'), dict(type='GaussianBlur'), dict(type='RandomGrayscale'),
     dict(type='RandomRotation', degrees=15), dict(type='RandomResizedCrop', size=20), dict(type='Resize', size=20),
-    dict(type='Cutout', size=8),
+    dict(type='Cutout', size=8), dict(type='TimmRandAugment'),
 ]  # fmt: skip
 
 

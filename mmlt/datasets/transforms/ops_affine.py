@@ -7,7 +7,7 @@ Colour = tuple[int, int, int]
 
 
 def affine(images: Tensor, matrix: Tensor, cubic: bool, fill: Colour) -> Tensor:
-    """What `Image.transform(size, AFFINE, ...)` gives: pixel (x, y) comes from (a x + b y + c, d x + e y + f), centres at halves.
+    """What Pillow's `transform` gives: the pixel at (x, y) comes from (a x + b y + c, d x + e y + f); centres lie at halves.
 
     Args:
         images: uint8 (B, 3, H, W).

@@ -12,8 +12,8 @@ from mmlt.errors import UserError
 
 FILL = (124, 116, 104)
 NAMES = (
-    'autocontrast', 'equalize', 'invert', 'posterize', 'solarize', 'solarize_add', 'color', 'contrast', 'brightness', 'sharpness',
-    'rotate', 'shear_x', 'shear_y', 'translate_x', 'translate_y',
+    'autocontrast', 'equalize', 'invert', 'posterize', 'solarize', 'solarize_add', 'color', 'contrast', 'brightness',
+    'sharpness', 'rotate', 'shear_x', 'shear_y', 'translate_x', 'translate_y',
 )  # fmt: skip
 
 
