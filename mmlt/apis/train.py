@@ -142,8 +142,9 @@ def run_alone(
     )
     data = stage.loader.dataset
     why = f' (needed by {needed_by})' if needed_by else ''
+    epochs = runner.cfg.train_cfg.max_epochs
     say(f'{stage.name}{why}, seed {stage.seed}: {len(data.labels):,} images of {len(data.metainfo["classes"])} classes, '
-        f'{runner.cfg.train_cfg.max_epochs} epochs, {stage.cfg.precision}, {device_name()}')  # fmt: skip
+        f'{epochs} epoch{"s" if epochs != 1 else ""}, {stage.cfg.precision}, {device_name()}')  # fmt: skip
     say(f'  folder {stage.folder}')
     counts = stage.cfg.optim_wrapper.get('accumulative_counts', 1)
     if shared := batch_in_words(stage.loader.batch_size, get_world_size(), counts):

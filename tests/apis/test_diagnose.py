@@ -122,10 +122,17 @@ def test_a_recipe_fits_data_and_machine(
     assert all(len(line) <= 128 for line in text.splitlines())
 
 
-def test_a_slow_machine_gets_a_smaller_network(monkeypatch):
-    monkeypatch.setattr(recipe, 'seconds_an_image', lambda depth, *given: depth * 1e-4)
-    depths = [recipe.choose(np.array([n, n // 10]), 10, 32, False, 0, CPU).network for n in (1000, 3000, 8000, 10**6)]
-    assert depths == [32, 20, 8, 8]
+def test_a_slow_machine_gets_fewer_pixels_then_a_smaller_network(monkeypatch):
+    monkeypatch.setattr(recipe, 'seconds_an_image', lambda depth, side, *given: depth * side**2 * 7e-8)
+    found = [recipe.choose(np.array([n, n // 10]), 10, 90, False, 0, CPU) for n in (500, 700, 1500, 3000, 10**6)]
+    assert [(one.network, one.image_size) for one in found] == [(32, 64), (20, 48), (32, 32), (8, 32), (8, 32)]
+
+
+def test_few_images_are_seen_more_often(monkeypatch):
+    monkeypatch.setattr(recipe, 'seconds_an_image', lambda *given: 1e-4)
+    found = [recipe.choose(np.array([n, n // 10]), 10, 90, False, 0, CPU) for n in (20, 1500, 6000, 50_000)]
+    assert [(one.batch_size, one.epochs) for one in found] == [(8, 200), (32, 59), (64, 30), (64, 30)]
+    assert found[1].epochs * 1650 / 32 >= recipe.UPDATES, 'and 20 images have their 200 epochs, no more'
 
 
 def test_a_step_is_measured():

