@@ -11,6 +11,7 @@ train_dataloader = dict(partner_sampler=dict(type='ClassAwareSampler'))  # four 
 train_cfg = dict(max_epochs=200)
 model = dict(
     type='BreadcrumbClassifier',
+    head=dict(init='torch'),
     optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=5e-4),
     param_scheduler={{_base_.param_scheduler}},
 )

@@ -5,7 +5,7 @@ _base_ = ['resnet32_cifar10lt_teacher.py']
 prerequisites = dict(teacher=dict(config='resnet32_cifar10lt_teacher.py'))
 model = dict(
     type='DiVEClassifier',
-    temperature=3.0,
+    temperature=2.0,
     alpha=0.5,
     power=0.5,
 )

@@ -5,7 +5,7 @@ _base_ = ['../balanced_softmax/resnet32_cifar10lt_30e.py']
 prerequisites = dict(teacher=dict(config='../balanced_softmax/resnet32_cifar10lt_30e.py'))
 model = dict(
     type='DiVEClassifier',
-    temperature=3.0,
+    temperature=2.0,
     alpha=0.5,
     power=0.5,
 )

@@ -1,6 +1,6 @@
 """SSD, stage 1: CE and contrast with images of other labels, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs, for a GPU."""
 
-_base_ = ['../ce/resnet32_cifar100lt.py', '../_base_/datasets/query_and_key_views.py']
+_base_ = ['../ce/resnet32_cifar100lt.py', '../_base_/datasets/simclr_view.py']
 
 model = dict(
     terms=[
@@ -13,4 +13,5 @@ model = dict(
         ),
     ],
 )
-data_preprocessor = dict(train_transforms=_base_.query_view, extra_views=[[*_base_.simclr_view, _base_.blur]])
+blur = dict(type='GaussianBlur', sigma=(0.1, 2.0), probability=0.5)
+data_preprocessor = dict(extra_views=[[*_base_.simclr_view, blur]])  # the key's; the query's is that of the other stages

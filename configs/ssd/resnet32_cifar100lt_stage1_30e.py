@@ -1,6 +1,6 @@
 """SSD, stage 1: CE and contrast with images of other labels, ResNet-32, CIFAR-100-LT, ratio 100; 30 epochs, for a CPU."""
 
-_base_ = ['../ce/resnet32_cifar100lt_30e.py', '../_base_/datasets/query_and_key_views.py']
+_base_ = ['../ce/resnet32_cifar100lt_30e.py', '../_base_/datasets/simclr_view.py']
 
 model = dict(
     terms=[
@@ -8,9 +8,10 @@ model = dict(
             type='OtherLabelContrast',
             dim=128,
             queue_size=10752,  # an epoch of whole batches: 10,847 // 128 * 128
-            momentum=0.999,
+            momentum=0.99,  # a run is 2,550 steps: 0.999 would look back over 40 % of it
             temperature=0.2,
         ),
     ],
 )
-data_preprocessor = dict(train_transforms=_base_.query_view, extra_views=[[*_base_.simclr_view, _base_.blur]])
+blur = dict(type='GaussianBlur', sigma=(0.1, 2.0), probability=0.5)
+data_preprocessor = dict(extra_views=[[*_base_.simclr_view, blur]])  # the key's; the query's is that of the other stages

@@ -7,8 +7,8 @@ Source of the settings: Li et al., Self Supervision to Distillation (ICCV 2021),
 _base_ = ['../ce/resnext50_imagenetlt.py']
 
 prerequisites = dict(teacher=dict(config='resnext50_imagenetlt_stage2.py'))
-model = dict(type='SSDClassifier', temperature=2.0)
-train_dataloader = dict(batch_size=256)
+model = dict(type='SSDClassifier', head=dict(init='torch'), temperature=2.0)
+train_dataloader = dict(batch_size=256, drop_last=True)
 train_cfg = dict(max_epochs=135)
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 auto_scale_lr = dict(base_batch_size=256)

@@ -8,6 +8,7 @@ Source of the settings: Li et al., Self Supervision to Distillation (ICCV 2021),
 _base_ = ['../ce/resnext50_imagenetlt.py']
 
 model = dict(
+    head=dict(init='torch'),
     terms=[
         dict(
             type='OtherLabelContrast',

@@ -8,4 +8,4 @@ Source of the settings: Li et al., Self Supervision to Distillation (ICCV 2021),
 _base_ = ['../lws/resnext50_imagenetlt.py']
 
 prerequisites = dict(backbone=dict(config='resnext50_imagenetlt_stage1.py'))
-train_dataloader = dict(sampler=dict(samples_per_class=2, length='dataset'))
+train_dataloader = dict(drop_last=True, sampler=dict(samples_per_class=2, length='dataset'))

@@ -168,8 +168,9 @@ def test_dive_drops_its_rate_at_120_and_160_for_teacher_and_student(data):
     for config in (f'configs/dive/resnet32_{data}.py', f'configs/dive/resnet32_{data}_teacher.py'):
         assert rates(config) == pytest.approx(expected)
         assert load_config(config).model.loss.type == 'BalancedSoftmaxLoss'
-    model = load_config(f'configs/dive/resnet32_{data}.py').model
-    assert (model.temperature, model.alpha, model.power) == (2.0 if data == 'cifar100lt' else 3.0, 0.5, 0.5)
+    for ending in ('', '_30e'):
+        model = load_config(f'configs/dive/resnet32_{data}{ending}.py').model
+        assert (model.temperature, model.alpha, model.power) == (2.0, 0.5, 0.5)
 
 
 @pytest.mark.parametrize('ending', ['', '_30e'])
@@ -206,7 +207,11 @@ def test_the_stages_of_ssd(data, ending):
     kinds = [one.model.type for one in cfg.values()]
     assert kinds == ['LongTailedClassifier', 'LWSClassifier', 'SSDClassifier', 'SSDScalingClassifier']
     (contrast,) = cfg['_stage1'].model.terms
-    assert (contrast.temperature, contrast.momentum, contrast.dim, contrast.get('weight', 1.0)) == (0.2, 0.999, 128, 1.0)
+    momentum = 0.99 if ending else 0.999
+    assert (contrast.temperature, contrast.momentum, contrast.dim, contrast.get('weight', 1.0)) == (0.2, momentum, 128, 1.0)
+    views = [one.data_preprocessor for one in cfg.values()]
+    assert all(one.train_transforms == views[0].train_transforms for one in views)  # one view of an image in every stage
+    assert [len(one.get('extra_views', ())) for one in views] == [1, 0, 0, 0]
     for stage in ('_stage2', '_stage4'):
         sampler = cfg[stage].train_dataloader.sampler
         assert (sampler.type, sampler.samples_per_class, sampler.length) == ('ClassAwareSampler', 2, 'dataset')
