@@ -1,6 +1,7 @@
 """SSD and LTKD on two ranks: in each stage what one process gives, down to the queue and the masses of the groups.
 
-The networks have no batch normalisation, whose statistics know how many images a rank takes in one step.
+The networks have no batch normalisation, whose statistics know how many images a rank takes in one step; and their learning
+rate is low, since at 0.1 the last digit of a sum grows to the first within two epochs of LTKD.
 """
 
 from pathlib import Path
@@ -53,6 +54,7 @@ def write_configs(folder: Path, batch_size: int) -> None:
             f"_base_ = ['{ROOT}/configs/{base}.py']\n{needs and f'prerequisites = dict({needs})'}\n"
             "custom_imports = dict(imports=['norm_free'])\nmodel = dict(backbone=dict(_delete_=True, type='NormFree'))\n"
             f'train_dataloader = dict(batch_size={batch_size})\ntrain_cfg = dict(max_epochs=2)\n'
+            'optim_wrapper = dict(optimizer=dict(lr=0.01))\n'
         )
 
 
@@ -65,13 +67,11 @@ def test_two_ranks_give_what_one_process_gives_in_each_stage(run, method):
     alone = run.start('train.py', f'{method}.py', folder=run.folder / 'one', first=SHOWN).done()
     assert alone.code == 0, alone
     for stage in METHODS[method]:
-        one, first, second = (torch.load(run.folder / f'{name}.pth') for name in (f'one/{stage}', f'two/{stage}0', f'two/{stage}1'))
+        names = f'one/{stage}', f'two/{stage}0', f'two/{stage}1'
+        one, first, second = (torch.load(run.folder / f'{name}.pth') for name in names)
         assert one.keys() == first.keys() == second.keys()
         for name, value in one.items():
             assert torch.equal(first[name], second[name]), (stage, name)
-            if value.is_floating_point():
-                torch.testing.assert_close(first[name], value, rtol=0, atol=1e-5, msg=lambda why, at=(stage, name): f'{at} {why}')
-            else:
-                assert torch.equal(first[name], value), (stage, name)
+            assert torch.allclose(first[name], value, rtol=0, atol=1e-6 * value.is_floating_point()), (stage, name)
         if stage == 'stage1':  # gathered in the order of the one process, and some pushed out
             assert first['terms.1.queue.pointer'] == 2 * 342 % 320 and (first['terms.1.queue.labels'] >= 0).all()
