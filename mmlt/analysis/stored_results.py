@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmlt.analysis.evidence import owed_runs, read_published, render_owed
 from mmlt.analysis.methods import GOES_ON_FROM, correction_in_name, names_in
 from mmlt.analysis.results import CONFIG, json_text, read_results
 from mmlt.analysis.tables import render_summary, render_table, unsourced_figures
@@ -12,6 +13,7 @@ from mmlt.files import atomic_write
 
 METHOD_MARKER = 'results'
 SUMMARY_MARKER = 'results-summary'
+OWED_MARKER = 'owed'
 PAGE = Path('docs', 'results.md')  # all results, in full
 PATTERN = 'results*.json'  # results.json of a run; results_<correction>.json of an evaluation beside it
 
@@ -120,6 +122,7 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
     stored = load_stored(root)
     top = root / 'README.md'
     names = names_in(_read(top)) if top.is_file() else {}
+    published = read_published(root)
     expected = {}
     methods = sorted(
         {config.split('/')[0] for config in stored}
@@ -133,7 +136,7 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
                 f'{method} has stored results but no {path}: write it, with the lines '
                 f'{_begin(METHOD_MARKER)} and {_end(METHOD_MARKER)}.'
             )
-        text = replace_block(path, METHOD_MARKER, render_table(own, f'configs/{method}', names))
+        text = replace_block(path, METHOD_MARKER, render_table(own, f'configs/{method}', names, published))
         if text is not None:
             expected[path] = text
         elif own:
@@ -141,8 +144,13 @@ def expected_readmes(root: str | Path) -> dict[Path, str]:
                 f'{method} has stored results but {path} has no place for them: add the lines '
                 f'{_begin(METHOD_MARKER)} and {_end(METHOD_MARKER)}.'
             )
-    for path, text in ((top, render_summary(stored, names=names)), (root / PAGE, render_table(stored, 'docs', names))):
-        if path.is_file() and (new := replace_block(path, SUMMARY_MARKER, text)) is not None:
+    page = root / PAGE
+    for path, marker, text in (
+        (top, SUMMARY_MARKER, render_summary(stored, names=names)),
+        (page, SUMMARY_MARKER, render_table(stored, 'docs', names, published)),
+        (page, OWED_MARKER, render_owed(owed_runs(root, stored), 'docs')),
+    ):
+        if path.is_file() and (new := replace_block(path, marker, text, expected.get(path))) is not None:
             expected[path] = new
     return expected
 
@@ -172,14 +180,13 @@ def check(root: str | Path) -> None:
                 )
 
 
-def replace_block(path: Path, marker: str, content: str) -> str | None:
-    """A file's text with new content between the markers, or None if it has none.
+def replace_block(path: Path, marker: str, content: str, text: str | None = None) -> str | None:
+    """A file's text (or `text`, what it shall be) with new content between the markers, or None if it has none.
 
     Raises:
         UserError: a marker is there without its partner, or more than once.
     """
-    text = _read(path)
-    found = _split(path, text, marker)
+    found = _split(path, _read(path) if text is None else text, marker)
     if found is None:
         return None
     before, after = found
@@ -197,7 +204,7 @@ def _split(path: Path, text: str, marker: str) -> tuple[str, str] | None:
 
 def _outside(path: Path) -> str:
     text = _read(path)
-    for marker in (METHOD_MARKER, SUMMARY_MARKER):
+    for marker in (METHOD_MARKER, SUMMARY_MARKER, OWED_MARKER):
         text = '\n'.join(_split(path, text, marker) or (text,))
     return text
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mmlt.analysis.evidence import SOURCES, published_columns
 from mmlt.analysis.experts_table import experts_table
 from mmlt.analysis.methods import method_of
 from mmlt.analysis.rows import ABSENT, IOU_TYPES, Recipe, Record, Row, rows_by_recipe
@@ -71,7 +72,10 @@ def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
 
 
 def render_table(
-    results_by_config: Mapping[str, Sequence[Record]], folder: str = '.', names: Mapping[str, str] | None = None
+    results_by_config: Mapping[str, Sequence[Record]],
+    folder: str = '.',
+    names: Mapping[str, str] | None = None,
+    published: Mapping[str, Sequence[float]] | None = None,
 ) -> str:
     """Markdown tables, one a recipe, of all results given.
 
@@ -81,6 +85,7 @@ def render_table(
             relative to it.
         names: method's folder -> its name, in the order of the rows (`mmlt.analysis.methods.names_in`); methods that are
             not there come last, called by their folder.
+        published: config -> top-1 accuracies that others report for its recipe (`mmlt.analysis.evidence.read_published`).
 
     Returns:
         Text without a newline at its end; one sentence if there is no result. In a method's own folder, runs of several
@@ -91,7 +96,7 @@ def render_table(
         return NOTHING_STORED
     parts = []
     for recipe, rows in rows_by_recipe(records).items():
-        parts.append(_markdown(recipe, rows, folder, names or {}))
+        parts.append(_markdown(recipe, rows, folder, names or {}, published or {}))
         experts = experts_table(recipe, rows, folder) if folder != '.' else None
         parts += [experts] if experts else []
     detectors = all(recipe.iou_types for recipe in rows_by_recipe(records))
@@ -133,11 +138,15 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
     return '\n'.join('| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines)
 
 
-def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str]) -> str:
+def _markdown(
+    recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str], published: Mapping[str, Sequence[float]]
+) -> str:
     rows = _in_order(rows, names)
     best = f'{recipe.best[0]}, {SELECTION[recipe.selected_on]}' if recipe.best else None
     headings = ['method', 'config', 'seeds', *(heading for heading, _, _ in recipe.columns)]
     headings += [best] if best else []
+    compared = any(row.config in published for row in rows)
+    headings += [f'[published]({posixpath.relpath(SOURCES, folder)}) top-1', 'difference'] if compared else []
     headings += ['precision', 'time', 'device', 'torch']
     lines = [headings, ['---'] * 3 + ['---:'] * (len(headings) - 7) + ['---'] * 4]
     for row in rows:
@@ -145,6 +154,7 @@ def _markdown(recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[s
         target = posixpath.relpath(f'configs/{row.config}.py', folder)
         figures = [row.figure(key, digits) for _, key, digits in recipe.columns]
         figures += [row.figure(*recipe.best[1:], 'best')] if recipe.best else []
+        figures += published_columns(row, published) if compared else []
         lines.append(
             [
                 method_of(first, names),

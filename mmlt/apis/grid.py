@@ -1,9 +1,7 @@
 """Many runs from one command, each in a process of its own."""
 
-import argparse
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from mmlt.apis.parent import environment
 from mmlt.arguments import number
 from mmlt.config.find import find_config
 from mmlt.config.overrides import parse_options
+from mmlt.config.run_list import read_run_list
 from mmlt.engine.checkpoint import checkpoints_of
 from mmlt.engine.console import console, say
 from mmlt.engine.lock import is_locked
@@ -69,37 +68,17 @@ def plan(
 
 
 def read_runs(file: str | Path) -> list[Planned]:
-    """The runs that a file names, one a line: `CONFIG [--seeds K ...] [--precision P] [--cfg-options KEY=VALUE ...]`.
-
-    Empty lines and what follows a `#` are left out.
+    """The runs that a file names, see :mod:`mmlt.config.run_list`.
 
     Raises:
         UserError: the file cannot be read, or a line does not name a run.
     """
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument('config')
-    parser.add_argument('--seeds', '--seed', type=int, nargs='+', default=[0])
-    parser.add_argument('--precision', choices=('fp32', 'bf16'))
-    parser.add_argument('--cfg-options', nargs='+', default=[])
-    try:
-        lines = Path(file).read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f'cannot read the runs from {file} ({error}): name a text file, one run a line.') from error
     planned = []
-    for place, line in enumerate(lines, 1):
+    for line in read_run_list(file):
         try:
-            words = shlex.split(line, comments=True)
-            if not words:
-                continue
-            args, unknown = parser.parse_known_args(words)
-        except (ValueError, argparse.ArgumentError, SystemExit) as error:
-            raise UserError(f'{file}, line {place}: {error or "no config"}; write CONFIG --seeds 0 1.') from error
-        if unknown:
-            raise UserError(f'{file}, line {place}: {unknown[0]!r} is no option of a run: write CONFIG --seeds 0 1.')
-        try:
-            planned += plan([args.config], args.seeds, args.precision, args.cfg_options)
+            planned += plan([line.config], line.seeds, line.precision, line.options)
         except UserError as error:
-            raise UserError(f'{file}, line {place}: {error}') from error
+            raise UserError(f'{line.place}: {error}') from error
     if not planned:
         raise UserError(f'{file} names no run: write CONFIG --seeds 0 1, one line a config.')
     return planned

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from mmlt.analysis.evidence import RUNS, SOURCES, read_published
 from mmlt.analysis.stored_results import check, expected_readmes
+from mmlt.apis.grid import read_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -14,3 +16,17 @@ def test_tables_say_what_the_stored_results_say():
 
 def test_no_figure_lacks_a_source():
     check(ROOT)
+
+
+def test_published_figures_of_the_tables_stand_with_their_source():
+    page = [line for line in (ROOT / SOURCES).read_text(encoding='utf-8').splitlines() if line.startswith('| ')]
+    for config, figures in read_published(ROOT).items():
+        assert (ROOT / 'configs' / f'{config}.py').is_file(), config
+        for figure in figures:
+            assert any(f'| {figure:.2f} |' in line for line in page), (config, figure)
+
+
+def test_the_list_of_runs_can_be_run():
+    planned = read_runs(ROOT / RUNS)
+    assert len(planned) == len({run.title for run in planned}) >= 20
+    assert all(run.stage.cfg.precision == ('bf16' if run.stage.name.endswith('_30e') else 'fp32') for run in planned)

@@ -260,3 +260,54 @@ def test_changed_result_makes_the_readme_stale(root, tmp_path, make_record):
 )
 def test_config_of(name):
     assert config_of(name) == 'ce/x'
+
+
+OWED = '<!-- owed:begin -->\n<!-- owed:end -->'
+
+
+@pytest.fixture
+def queued(root):
+    """The same repository with a page of results and a list of runs."""
+    (root / 'docs').mkdir()
+    (root / 'docs/results.md').write_text(f'# Results\n\n{SUMMARY}\n\n{OWED}\n')
+    runs = '# one\nce/resnet8_digitslt.py --seeds 0 1\nbkd/resnet8_digitslt.py --precision fp32\n'
+    (root / 'configs/runs.txt').write_text(runs)
+    return root
+
+
+def test_what_is_not_stored_is_owed_in_the_order_of_the_list(queued, tmp_path, make_record):
+    rewrite(queued)
+    text = (queued / 'docs/results.md').read_text()
+    assert text.index('- [ce/resnet8_digitslt](../configs/ce/resnet8_digitslt.py), seeds 0, 1\n') < text.index('- [bkd/')
+    write_results(tmp_path / 'a', make_record(seed=1))
+    write_results(tmp_path / 'b', make_record(config='bkd/resnet8_digitslt', precision='bf16'))
+    collect(tmp_path, queued)
+    rewrite(queued)
+    text = (queued / 'docs/results.md').read_text()
+    assert '(../configs/ce/resnet8_digitslt.py), seed 0\n' in text
+    assert '(../configs/bkd/resnet8_digitslt.py), seed 0\n' in text, 'a run in bf16 is not the one in fp32'
+    check(queued)
+    (queued / 'configs/runs.txt').write_text('ce/resnet8_digitslt.py --seeds 1\n')
+    rewrite(queued)
+    assert 'Every run is there.' in (queued / 'docs/results.md').read_text()
+
+
+def test_a_list_of_runs_names_configs_that_are_there(queued):
+    (queued / 'configs/runs.txt').write_text('\nce/resnet9.py\n')
+    with pytest.raises(UserError, match=r'runs\.txt, line 2: there is no configs/ce/resnet9\.py'):
+        rewrite(queued)
+
+
+def test_published_figures_stand_beside_ours_with_the_difference(queued, tmp_path, make_record):
+    (queued / 'configs/published.json').write_text('{"ce/resnet8_digitslt": [61.5, 58]}')
+    write_results(tmp_path / 'a', make_record())
+    collect(tmp_path, queued)
+    rewrite(queued)
+    for page, link in (('docs/results.md', 'published.md'), ('configs/ce/README.md', '../../docs/published.md')):
+        table = [line for line in (queued / page).read_text().splitlines() if line.startswith('|')]
+        heading, row = ([cell.strip() for cell in line.strip('|').split(' | ')] for line in (table[0], table[2]))
+        place = heading.index(f'[published]({link}) top-1')
+        assert row[place : place + 2] == ['61.50, 58.00', '-1.50, +2.00'] and heading[place + 1] == 'difference'
+    (queued / 'configs/published.json').write_text('{"ce/resnet8_digitslt": [615]}')
+    with pytest.raises(UserError, match='list of top-1 accuracies in percent'):
+        rewrite(queued)
