@@ -216,3 +216,10 @@ def test_the_stages_of_ssd(data, ending):
         sampler = cfg[stage].train_dataloader.sampler
         assert (sampler.type, sampler.samples_per_class, sampler.length) == ('ClassAwareSampler', 2, 'dataset')
     assert cfg[''].model.temperature == 2.0 and cfg[''].train_dataloader.sampler.type == 'ShuffleSampler'
+
+
+def test_the_distribution_balanced_loss_learns_the_class_aware_images_that_it_weighs():
+    cfg = load_config('configs/multi_label/resnet8_digitsmulti_distribution_balanced.py')
+    assert cfg.model.loss.type == 'DistributionBalancedLoss'
+    sampler = cfg.train_dataloader.sampler
+    assert (sampler.type, sampler.samples_per_class, sampler.get('length', 'dataset')) == ('ClassAwareSampler', 3, 'dataset')

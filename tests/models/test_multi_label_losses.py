@@ -135,6 +135,27 @@ def test_without_focus_and_margin_they_are_binary_cross_entropy():
         assert loss.item() == pytest.approx(plain, rel=1e-12)
 
 
+def test_balanced_sigmoid_trains_as_binary_cross_entropy_whose_biases_start_at_the_log_odds():
+    """So it orders the images of a class as that does, and moves where a decision falls."""
+    features, target = torch.randn(7, 3, dtype=D, generator=torch.Generator().manual_seed(5)), case()[1]
+    frequency = torch.tensor(COUNTS, dtype=D) / IMAGES
+    log_odds = torch.tensor([math.log(n / (IMAGES - n)) for n in COUNTS], dtype=D)
+    shifted, plain = (torch.nn.Linear(3, 5, dtype=D) for _ in range(2))
+    start = shifted.weight.detach().clone()
+    with torch.no_grad():
+        plain.weight.copy_(start)
+        plain.bias.copy_(shifted.bias + log_odds)
+    losses = [lambda z: L.balanced_sigmoid_loss(z, target, frequency), lambda z: L.binary_cross_entropy_loss(z, target)]
+    for layer, loss in zip((shifted, plain), losses, strict=True):
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.5, momentum=0.9)
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss(layer(features)).backward()
+            optimizer.step()
+    torch.testing.assert_close(plain(features), shifted(features) + log_odds)
+    assert (plain.weight - start).abs().max() > 0.1  # it has learned
+
+
 @pytest.mark.parametrize('temperature', [1.0, 2.0, 5.0])
 def test_binary_distillation_agrees_with_the_slow_reference(temperature):
     student, _ = case(2)
