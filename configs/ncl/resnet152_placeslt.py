@@ -7,6 +7,7 @@ Source: Li et al., NCL (CVPR 2022), and its code.
 
 _base_ = [
     '../_base_/datasets/places_lt.py',
+    '../_base_/datasets/sim_view.py',
     '../_base_/schedules/decoupling_90e.py',
     '../_base_/experts_runtime.py',
 ]
@@ -23,14 +24,8 @@ model = dict(
     hard_part=122 / 365,
     contrast=dict(dim=1024, queue_size=65536, temperature=0.2, momentum=0.999),
 )
-view = [  # MoCo v2's
-    dict(type='RandomFlip'),
-    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, probability=0.8),
-    dict(type='RandomGrayscale', probability=0.2),
-    dict(type='GaussianBlur', sigma=(0.1, 2.0), probability=0.5),
-]
-data_preprocessor = dict(train_transforms=view, extra_views=[view])
-train_dataloader = dict(batch_size=256, drop_last=True, dataset=dict(crop_area=[(0.2, 1.0), (0.2, 1.0)]))
+data_preprocessor = dict(train_transforms=_base_.sim_view, extra_views=[_base_.sim_view])
+train_dataloader = dict(batch_size=256, drop_last=True, dataset=dict(crop_area=[(0.08, 1.0), (0.08, 1.0)]))
 train_cfg = dict(max_epochs=30)
 optim_wrapper = dict(optimizer=dict(lr=0.02, weight_decay=2e-4, nesterov=True))
 param_scheduler = [

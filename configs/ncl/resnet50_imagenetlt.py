@@ -6,6 +6,7 @@ cosine classifiers have a learned bias, which these have not. Source: Li et al.,
 
 _base_ = [
     '../_base_/datasets/imagenet_lt.py',
+    '../_base_/datasets/randcls_view.py',
     '../_base_/schedules/decoupling_90e.py',
     '../_base_/experts_runtime.py',
 ]
@@ -21,13 +22,7 @@ model = dict(
     head=dict(type='CosineHead', scale=16.0),
     hard_part=0.3,
 )
-data_preprocessor = dict(
-    train_transforms=[
-        dict(type='RandomFlip'),
-        dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.0),
-        dict(type='RandAugment', num_ops=2, magnitude=10),
-    ],
-)
+data_preprocessor = dict(train_transforms=_base_.randcls_view)
 train_dataloader = dict(batch_size=256, drop_last=True)
 train_cfg = dict(max_epochs=200)
 optim_wrapper = dict(optimizer=dict(weight_decay=2e-4, nesterov=True))

@@ -1,0 +1,11 @@
+"""GPaCo on a ResNet-50 (2,048 features), with the settings of its authors for ImageNet-LT."""
+
+model = dict(
+    type='GPaCoClassifier',
+    backbone=dict(type='TimmBackbone', model_name='resnet50'),
+    head=dict(type='LinearHead', init='torch'),
+    projector=dict(hidden=[2048, 2048], out_channels=128),
+    alpha=0.045,
+    temperature=0.2,
+    queue_size=8192,
+)
