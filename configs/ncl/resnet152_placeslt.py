@@ -3,6 +3,7 @@
 No figure that was seen is reported for it. As in the config that the authors released it has the contrastive branch. Their
 cosine classifiers have a learned bias, which these have not. The weights are torchvision's, by timm's name.
 Source: Li et al., NCL (CVPR 2022), and its code.
+Their batch normalisation sees the images of all GPUs: `--cfg-options sync_bn=torch`.
 """
 
 _base_ = [

@@ -1,8 +1,6 @@
 """Data sets that are read from image files one by one."""
 
 import copy
-import hashlib
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +14,9 @@ from mmlt.arguments import number
 from mmlt.datasets import image_files
 from mmlt.datasets.class_folders import folder_of_each_class
 from mmlt.datasets.decode import read_content
+from mmlt.datasets.file_identity import FileIdentity
 from mmlt.datasets.fingerprint import describe
-from mmlt.datasets.labels import as_labels, count_labels, label_of, label_texts, size_of
+from mmlt.datasets.labels import as_labels, count_labels, label_of, size_of
 from mmlt.datasets.naming import check_names, check_utf8, existing_folder, own_path
 from mmlt.datasets.packed_files import PackedFiles
 from mmlt.datasets.paths import Paths
@@ -32,7 +31,7 @@ CHECKS = ('files', 'pixels')
 ON_BROKEN = ('stop', 'skip')
 
 
-class StreamingDataset(Dataset):
+class StreamingDataset(FileIdentity, Dataset):
     """Base of `ImageList` and `ImageFolder`: paths and labels in compact arrays, pixels decoded when asked for.
 
     Args:
@@ -97,7 +96,7 @@ class StreamingDataset(Dataset):
         ):  # fmt: skip
             if given not in known:
                 raise UserError(f'{what} must be one of {", ".join(known)}, not {brief(repr(given))}.')
-        self.name, self.root, self.classes, self.crop, self.check = name, Path(root), tuple(classes), crop, check
+        self.classes, self.crop, self.check = tuple(classes), crop, check
         self.backend = backend
         if not isinstance(name, str):
             raise UserError(f'name of a data set must be a text, not {brief(repr(name))}.')
@@ -110,14 +109,11 @@ class StreamingDataset(Dataset):
         self.resize = round(image_size * 8 / 7) if resize is None else number(self, 'resize', resize, whole=True)
         if not 0 < self.image_size <= self.resize:
             raise UserError(f'image_size must be positive and at most resize, not {self.image_size} and {self.resize}.')
-        self.labels = as_labels(labels)
-        self._paths = paths if isinstance(paths, Paths) else Paths(paths)
+        paths = paths if isinstance(paths, Paths) else Paths(paths)
+        FileIdentity.__init__(self, name, Path(root), paths, as_labels(labels))
         self.places = np.arange(len(self.labels))  # of the images, among those that were named
         self.skipped: dict[str, int] = {}
         self.left_out: list[str] = []
-        self._known = np.full((len(self.labels), 6), -1, dtype=np.int64)
-        self._content: dict[bytes, str] = {}
-        self._pack = None
         if pack is not None:
             self._pack = PackedFiles(own_path(pack, 'pack'), self._paths)
             if on_broken == 'stop':
@@ -140,27 +136,11 @@ class StreamingDataset(Dataset):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def path(self, place: int) -> str:
-        """Path of an image below `root`."""
-        return self._paths[int(place)]
-
     def as_tested(self) -> 'StreamingDataset':
         """The same images, looked at as test images are: the middle of each."""
         other = copy.copy(self)
         other.crop = 'center'
         return other
-
-    def file(self, place: int) -> str:
-        """Path of an image."""
-        return os.path.join(self.root, self.path(place))
-
-    def where(self, place: int) -> str:
-        """Where an image was named, for messages; a subclass may know better."""
-        return ''
-
-    def named(self, place: int) -> str:
-        """What an image is called in messages: its file, and where that was named."""
-        return brief(self.file(place), 4096) + self.where(place)
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int | Tensor]:
         """Image uint8 (3, image_size, image_size), RGB, and label; of several views (V, 3, image_size, image_size).
@@ -273,57 +253,6 @@ class StreamingDataset(Dataset):
         if found:
             self.skipped['broken images'] = len(found)
         self.check = 'files'  # the pixels have just been read
-
-    def _facts(self, places: np.ndarray) -> np.ndarray:
-        """See `facts_of`; each file is asked for once, so what stands in the results is what stood there at the start."""
-        new = places[self._known[places, image_files.MODE] < 0]
-        if len(new) > image_files.WHOLE_FILES:
-            name = f'{os.path.abspath(self.root)} {self._paths.sha256()} {hashlib.sha256(new.tobytes()).hexdigest()}'
-            self._known[new] = image_files.facts_of_list(name, len(new), lambda row: self.file(new[row]))
-        elif len(new):
-            self._known[new] = image_files.facts_of([self.file(place) for place in new])
-        return self._known[places]
-
-    def content_sha256(self, indices: np.ndarray | None = None) -> str:
-        """SHA-256 of the lines `path label size` of these images, in this order, and of the bytes of the files.
-
-        Of a large set the bytes are those of a sample, see `content_of`.
-
-        Args:
-            indices: (M,) places; None for all.
-
-        Raises:
-            UserError: a file is missing or cannot be read.
-        """
-        places = np.arange(len(self)) if indices is None else np.asarray(indices)
-        if (key := places.tobytes()) not in self._content:
-            self._content = {key: self._content_sha256(places)}
-        return self._content[key]
-
-    def _content_sha256(self, places: np.ndarray) -> str:
-        if self._pack is not None:
-            return self._pack.content_sha256(places, map(self._paths.raw, places.tolist()), label_texts(self.labels[places]))
-        facts = self._facts(places)
-        digest = hashlib.sha256()
-        for row in np.flatnonzero(~image_files.are_files(facts))[:1]:
-            why = image_files.problem_of(self.file(places[row]), facts[row])
-            raise UserError(f'{self.named(places[row])} {why}: correct data_root, or put it there.')
-        sizes = facts[:, image_files.SIZE]
-        for place, label, size in zip(places.tolist(), label_texts(self.labels[places]), sizes, strict=True):
-            digest.update(self._paths.raw(place) + f' {label} {size}\n'.encode())
-        read = image_files.read_whole(sizes)
-        digest.update(image_files.bytes_sha256([self.file(place) for place in places[read]], facts[read]).encode())
-        return digest.hexdigest()
-
-    def content_of(self, indices: np.ndarray | None = None) -> str:
-        """What `content_sha256` is made of, in words."""
-        if self._pack is not None:
-            return self._pack.content_of(len(self) if indices is None else len(indices))
-        sizes = self._facts(np.arange(len(self)) if indices is None else np.asarray(indices))[:, image_files.SIZE]
-        read = len(image_files.read_whole(sizes))
-        if read == len(sizes):
-            return f'names, sizes and bytes of all {read:,} files'
-        return f'names and sizes of all {len(sizes):,} files, bytes of a sample of {read:,} drawn with seed 0'
 
     def fingerprint(self) -> dict:
         """What the set is: names, counts and the hashes of its order and content."""
