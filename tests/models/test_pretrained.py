@@ -11,7 +11,8 @@ from PIL import Image
 
 from mmlt.errors import UserError
 from mmlt.models import pretrained
-from mmlt.models.pretrained import PACKAGES, Weights, find_weights, pretrained_files, within
+from mmlt.models.packaged import PACKAGES
+from mmlt.models.pretrained import Weights, find_weights, pretrained_files, within
 from mmlt.models.weights import read_weights
 from mmlt.registry import MODELS
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmlt.analysis.diagnosis.machine import Machine, seconds_an_image
 from mmlt.analysis.diagnosis.scan import processors
-from mmlt.models.pretrained import PACKAGES
+from mmlt.models.packaged import PACKAGES
 
 SMALL = 96  # pixels: up to this shorter side photos hold no more than a small network sees
 CPU_SIDE = 64  # of photos, where a CPU trains from scratch

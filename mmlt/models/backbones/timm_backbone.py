@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from mmlt.errors import UserError, reason
 from mmlt.models.pretrained import Weights, find_weights
-from mmlt.models.weights import read_weights
 from mmlt.registry import MODELS
 
 # What torch says where a layer does not fit its input.
@@ -23,7 +22,7 @@ class TimmBackbone(nn.Module):
     Args:
         model_name: name in timm, for instance `resnet18` or `vit_tiny_patch16_224`.
         pretrained: start training from timm's pretrained weights: the file `checkpoint`, a package that brings them
-            (`mmlt[weights]`), or the usual hub. Where they cannot be had, a run says so and starts from random weights. They
+            (docs/photos.md), or the usual hub. Where they cannot be had, a run says so and starts from random weights. They
             are read when a training run begins, not when the model is built: a checkpoint of a run replaces them.
         checkpoint: file of pretrained weights to take instead of a download.
         in_channels: channels of the images.
@@ -118,7 +117,7 @@ class TimmBackbone(nn.Module):
 
         source = dict(file=str(found.file))
         if found.package:
-            source = dict(state_dict=found.package.names(read_weights(found.file)))
+            source = dict(state_dict=found.package.weights(found.file))
         try:
             donor = timm.create_model(**self.settings, pretrained=True, pretrained_cfg_overlay=source)
         except Exception as error:  # a file of other shapes or of more than plain data
