@@ -22,6 +22,8 @@ PHOTOS, FOUNDATION = 'photos', 'foundation'  # configs for a user's own images, 
 CONFIGS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('[!_]*/*.py') if path.parent.name != DETECTION)
 TRAIN_IMAGES = {10: 8, 100: 4}  # a class
 LARGE = {'imagenetlt': 1000, 'placeslt': 365, 'inat18': 8142}  # classes
+# What is added to a trunk moves in the second step, and little.
+TINY_TRUNK = {'model.backbone.model_name': 'test_vit', 'optim_wrapper.optimizer.lr': 0.1}
 STEPPED = set()  # structures of the configs that have been stepped in this process
 
 
@@ -64,10 +66,14 @@ def large_overrides(config: str, folder: Path) -> dict:
         one = 'paco' in config  # it names a block, which the smallest network lacks
         network = dict(model_name='resnet50' if one else 'test_resnet', pretrained=False)
         overrides |= {f'model.backbone.{"" if one else "backbone."}{key}': value for key, value in network.items()}
+    if config.startswith(FOUNDATION):
+        overrides |= TINY_TRUNK | {'image_size': 32}
     for split, loader in (('train', 'train'), ('test', 'val'), ('test', 'test')):
         dataset = f'{loader}_dataloader.dataset'
         overrides |= {f'{dataset}.data_root': str(folder), f'{dataset}.ann_file': f'{split}_{classes}.txt'}
         overrides |= {f'{dataset}.image_size': 32, f'{dataset}.resize': 36, f'{loader}_dataloader.num_workers': 0}
+        if config.startswith(FOUNDATION) and split == 'test':  # five crops
+            overrides |= {f'{dataset}.image_size': 36}
     return overrides
 
 
@@ -88,8 +94,11 @@ def small_overrides(config: str, folders: dict[int, Path], photos: Path) -> dict
     """Overrides that put the small data in place of CIFAR and of a user's photos."""
     if config.startswith((PHOTOS, FOUNDATION)) and 'digit' not in config:
         few = {'data_root': str(photos), 'image_size': 32, 'train_dataloader.batch_size': 6}
-        if config.startswith(FOUNDATION):  # a small trunk; what is added moves in the second step, and little
-            few |= {'model.backbone.model_name': 'test_vit', 'model.backbone.bottleneck': 8, 'optim_wrapper.optimizer.lr': 0.1}
+        if config.startswith(FOUNDATION):
+            few |= TINY_TRUNK
+            few |= {} if 'linear_probe' in config else {'model.backbone.bottleneck': 8}
+            few |= {f'{split}_dataloader.dataset.{key}': value for split in ('val', 'test')
+                    for key, value in (('image_size', 36), ('resize', 36))}  # fmt: skip
         return few | {f'{split}_dataloader.num_workers': 0 for split in ('train', 'val')}
     if 'digit' in config:
         return {'train_dataloader.batch_size': 8}

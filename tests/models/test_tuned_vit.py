@@ -45,6 +45,29 @@ def test_adapters_have_as_many_weights_as_the_rule_says(bottleneck):
     assert sum(learning(module).values()) == LAYERS * own
 
 
+@pytest.mark.parametrize(('name', 'classes', 'width', 'epochs'), [
+    ('imagenetlt', 1000, 32, 10), ('placeslt', 365, 8, 10), ('inat18', 8142, 256, 20)])  # fmt: skip
+def test_the_large_recipes_train_what_the_authors_do(name, classes, width, epochs):
+    from mmlt.config.find import find_config
+    from mmlt.config.load import load_config
+
+    cfg = load_config(find_config(f'foundation/clip_vit_base_{name}.py'))
+    assert cfg.num_classes == cfg.train_dataloader.dataset.num_classes == classes
+    with torch.device('meta'):
+        vit = MODELS.build({**cfg.model.backbone, 'num_classes': classes, 'img_size': 224})
+        head = MODELS.build({**cfg.model.head, 'num_classes': classes, 'in_channels': vit.out_channels})
+    assert vit.bottleneck == width and vit.out_channels == 768 and len(vit.model.blocks) == 12 and head.scale == 25
+    assert sum(learning(vit).values()) == 12 * (2 * 768 * width + width + 3 * 768 + 1)
+    assert sum(learning(head).values()) == classes * 768
+    assert type(vit.model.blocks[0].block.mlp.act).__name__ == 'QuickGELU', 'as CLIP was trained'
+    sgd = cfg.optim_wrapper.optimizer
+    assert (sgd.lr, sgd.momentum, sgd.weight_decay, cfg.train_dataloader.batch_size) == (0.01, 0.9, 5e-4, 128)
+    assert cfg.train_cfg.max_epochs == epochs and cfg.model.loss == dict(type='LogitAdjustedLoss', tau=1.0)
+    assert [one['type'] for one in cfg.data_preprocessor.train_transforms] == ['RandomFlip']
+    tested, watched = cfg.test_dataloader.dataset, cfg.val_dataloader.dataset
+    assert tested == watched and tested.image_size == 248
+
+
 def test_lora_has_as_many_weights_as_its_rank_says():
     pytest.importorskip('peft')
     module = build(['lora'], bottleneck=3)
@@ -132,6 +155,9 @@ def test_five_crops_are_torchvision_s_and_their_mean_is_the_prediction():
     assert len(model.crops(IMAGES)) == 1
     with pytest.raises(UserError, match='hold no crop of 32'):
         model.crops(large[:, :, :20])
+    assert len(model.crops(torch.rand(1, 3, 64, 64))) == 5
+    with pytest.raises(UserError, match='leave parts of an image of 41x65 pixels unseen: .* at most 64, or to 32 for one'):
+        model.crops(torch.rand(1, 3, 41, 65))
 
 
 @pytest.mark.parametrize(

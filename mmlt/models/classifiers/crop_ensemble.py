@@ -36,12 +36,17 @@ class CropEnsembleClassifier(LongTailedClassifier):
         """The crops (B, C, S, S) of images (B, C, H, W): upper left, upper right, lower left, lower right, middle.
 
         Raises:
-            UserError: an image is smaller than a crop.
+            UserError: an image is smaller than a crop, or so large that its crops leave parts of it out.
         """
         height, width = images.shape[2:]
         down, right = height - self.crop_size, width - self.crop_size
         if min(down, right) < 0:
             raise UserError(f'images of {height}x{width} pixels hold no crop of {self.crop_size}: lower model.crop_size.')
+        if max(height, width) > 2 * self.crop_size:
+            raise UserError(
+                f'five crops of {self.crop_size} leave parts of an image of {height}x{width} pixels unseen: set image_size of '
+                f'the test data set to at most {2 * self.crop_size}, or to {self.crop_size} for one crop.'
+            )
         corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)] if max(down, right) else [(0, 0)]
         return [images[:, :, top : top + self.crop_size, left : left + self.crop_size] for top, left in corners]
 

@@ -1,5 +1,0 @@
-"""LIFT (adapters), DINOv2's ViT-S/14, your photos at 224 pixels, five crops of 248 at the test; 10 epochs, for a GPU."""
-
-_base_ = ['clip_vit_base_photos.py']
-
-model = dict(backbone=dict(model_name='vit_small_patch14_dinov2.lvd142m'))
