@@ -96,9 +96,9 @@ def small_overrides(config: str, folders: dict[int, Path], photos: Path) -> dict
         few = {'data_root': str(photos), 'image_size': 32, 'train_dataloader.batch_size': 6}
         if config.startswith(FOUNDATION):
             few |= TINY_TRUNK
-            few |= {} if 'linear_probe' in config else {'model.backbone.bottleneck': 8}
-            few |= {f'{split}_dataloader.dataset.{key}': value for split in ('val', 'test')
-                    for key, value in (('image_size', 36), ('resize', 36))}  # fmt: skip
+        if config.startswith(FOUNDATION) and 'linear_probe' not in config:  # and five crops
+            few |= {'model.backbone.bottleneck': 8}
+            few |= {f'{split}_dataloader.dataset.{key}': 36 for split in ('val', 'test') for key in ('image_size', 'resize')}
         return few | {f'{split}_dataloader.num_workers': 0 for split in ('train', 'val')}
     if 'digit' in config:
         return {'train_dataloader.batch_size': 8}
@@ -137,6 +137,8 @@ def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, small_pho
     small = large_overrides(config, small_lists) if large_set(config) else small_overrides(config, small_cifar, small_photos)
     stage = Stage(ROOT / config, overrides=small, precision='fp32', work_root=tmp_path)
     trained = structure(stage.cfg.to_dict())  # before the Runner's own entries come into the config
+    if config.startswith(FOUNDATION):  # what is added to their trunk goes by the number of classes
+        trained += str(large_set(config))
     runner = build_runner(stage)
     model, counts = runner.bare_model, stage.loader.dataset.metainfo['class_counts']
     for role, needs in stage.prerequisites.items():
