@@ -1,4 +1,4 @@
-"""LIFT (adapters), DINOv2's ViT-S/14, your photos at 98 pixels, one crop at the test; 5 epochs, about 50 images/s a CPU core.
+"""LIFT (adapters), DINOv2's ViT-S/14, your photos at 98 pixels, one crop at the test; 5 epochs, about 45 images/s a CPU core.
 
 5 epochs and a learning rate of 0.02 for 128 images are LIFT+'s; here 32 are a step, since a few thousand photos are few steps,
 and a quarter of the rate goes with them.
