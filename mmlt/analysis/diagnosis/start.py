@@ -1,6 +1,7 @@
 """The files of a first run: the config, the list of its images, the list of those left out."""
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from mmlt.analysis.diagnosis.card import IN_CONFIG, about, config_text, counted,
 from mmlt.analysis.diagnosis.findings import Diagnosis
 from mmlt.analysis.diagnosis.machine import Machine
 from mmlt.analysis.diagnosis.plan import TRAIN, Plan, images_csv, left_out_csv, make_plan
-from mmlt.analysis.diagnosis.recipe import Recipe, choose
+from mmlt.analysis.diagnosis.recipe import CPU_SIDE, PHOTO, SMALL, Recipe, choose
 from mmlt.analysis.diagnosis.scan import processors
 from mmlt.analysis.diagnosis.sizes import short_side
 from mmlt.analysis.pages import Html
@@ -21,6 +22,7 @@ from mmlt.datasets.streaming import StreamingDataset
 from mmlt.errors import UserError
 from mmlt.files import atomic_write
 
+TIMED = 30  # training images that reading is timed with
 SAMPLE = 1000  # training images that mean and deviation are taken of, where there are more
 
 
@@ -81,8 +83,8 @@ def write_start(diagnosis: Diagnosis, config: Path, command: str) -> Start:
     check_free(config)
     plan = make_plan(diagnosis)
     counts = plan.class_counts(diagnosis)
-    decode = diagnosis.scan.seconds * processors() / max(len(diagnosis.table), 1)
-    recipe = choose(counts, len(plan.places(plan.evaluated)), short_side(diagnosis), diagnosis.several, decode, Machine.this())
+    reading = seconds_to_read(diagnosis, plan.places(TRAIN))
+    recipe = choose(counts, len(plan.places(plan.evaluated)), short_side(diagnosis), diagnosis.several, reading, Machine.this())
     names = [diagnosis.table.classes[k] for k in plan.classes]
     images, left_out, classes = files_of(config)
     start = Start(config, images, left_out if plan.reasons else None, classes if len(names) > IN_CONFIG else None, plan, recipe,
@@ -111,6 +113,25 @@ def summary(start: Start) -> Iterator[Text]:
     if start.left_out:
         yield Text(f'  {len(plan.reasons):,} images are left out, see {start.left_out}')
     yield Text.assemble('train it: ', (f'python tools/train.py {start.config}', 'bold'))
+
+
+def seconds_to_read(diagnosis: Diagnosis, places: np.ndarray) -> float:
+    """The processor's own time for reading one of some training images, so that other programs do not count."""
+    import cv2
+
+    table, some = diagnosis.table, places[:: max(1, len(places) // TIMED)][:TIMED]
+    size = PHOTO if short_side(diagnosis) > SMALL else CPU_SIDE
+    images = StreamingDataset('training images', table.root, table.paths[some], np.zeros(len(some), int), ('any',), size)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # as a worker reads
+    try:
+        images[0]  # what is loaded at the first one
+        begun = time.thread_time()
+        for place in range(len(images)):
+            images[place]
+        return (time.thread_time() - begun) / len(images)
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def pixel_statistics(diagnosis: Diagnosis, places: np.ndarray, recipe: Recipe) -> tuple[list[float], list[float]]:
