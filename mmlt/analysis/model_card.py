@@ -10,7 +10,6 @@ SHOWN = (
     *(f'{key}{group}' for key in ('mAP', 'AUROC', 'F1') for group in ('', '/many', '/medium', '/few')),
     *('calibration/ece', 'nll'),
 )  # fmt: skip
-PERCENTAGES = ('mAP', 'AUROC', 'F1')
 MOST_CLASSES = 200  # in the table
 
 
@@ -94,7 +93,7 @@ def _results(facts: dict[str, Any]) -> str:
     rows = []
     for name in SHOWN:
         if name in metrics:
-            form = '{:.2f} %' if name.startswith((*PERCENT, 'f1')) or name.partition('/')[0] in PERCENTAGES else '{:.4f}'
+            form = '{:.2f} %' if name.startswith((*PERCENT, 'f1')) else '{:.4f}'
             limits = [form.format(limit) for limit in intervals.get(name) or []]
             rows.append((name, form.format(metrics[name]), ' to '.join(limits)))
     headings = ('value', '95 % interval') if any(row[2] for row in rows) else ('value',)

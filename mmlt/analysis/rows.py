@@ -13,7 +13,7 @@ GROUPS = ('many', 'medium', 'few')
 # What a detector is evaluated on, in words, and the average precisions shown of it: all classes, rare, common, frequent.
 IOU_TYPES = {'bbox': 'box', 'segm': 'mask'}
 PRECISIONS = ('AP', 'AP50', 'APr', 'APc', 'APf')
-PERCENT = ('accuracy/', 'bbox/', 'segm/')  # how metrics in percent begin
+PERCENT = ('accuracy/', 'bbox/', 'segm/', 'mAP', 'AUROC', 'F1')  # how metrics in percent begin
 Record = Mapping[str, Any]
 
 
