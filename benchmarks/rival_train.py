@@ -56,7 +56,8 @@ class RivalRun:
         self.model = rival_network(MODELS.build(cfg.model), cfg.model.backbone.depth).to(DEVICE)
         options = {key: value for key, value in cfg.optim_wrapper.optimizer.items() if key not in ('type', 'fused')}
         self.optimizer = torch.optim.SGD(self.model.parameters(), **options)
-        self.schedulers = [PARAM_SCHEDULERS.build({**item, 'optimizer': self.optimizer}) for item in cfg.param_scheduler]
+        common = dict(optimizer=self.optimizer, epoch_length=len(stage.loader))
+        self.schedulers = [PARAM_SCHEDULERS.build(dict(item), default_args=common) for item in cfg.param_scheduler]
         self._identity = dict(config=stage.name, config_hash=stage.config_hash, seed=stage.seed)
         self._resume()
 
@@ -114,13 +115,18 @@ class RivalRun:
         for images, target in batches:
             losses.append(train_step(self.model, self.optimizer, images, target, cross_entropy))
             self.images += len(target)
+            self._step_schedulers(by_epoch=False)
         self.seconds += time.perf_counter() - start
-        for scheduler in self.schedulers:
-            scheduler.step()
+        self._step_schedulers(by_epoch=True)
         self.epoch += 1
         if not np.isfinite(losses).all():
             raise UserError(f"the rival's loss became NaN or infinite in epoch {self.epoch}.")
         return float(np.mean(losses))
+
+    def _step_schedulers(self, by_epoch: bool) -> None:
+        for scheduler in self.schedulers:
+            if scheduler.by_epoch == by_epoch:
+                scheduler.step()
 
     def _save(self) -> None:
         schedulers = [

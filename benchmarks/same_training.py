@@ -29,7 +29,7 @@ CONFIG = 'ce/resnet32_cifar100lt_30e.py'
 OVERRIDES = {
     'model.backbone.depth': 8,
     'train_cfg.max_epochs': 10,
-    'param_scheduler.0.milestones': [8, 9],
+    'param_scheduler': [dict(type='MultiStepLR', milestones=[8, 9], gamma=0.01)],  # without warm-up
     'train_dataloader.dataset.dataset.data_root': 'data/cifar100',
 }
 THRESHOLD = 0.025

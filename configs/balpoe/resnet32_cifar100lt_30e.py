@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/resnet32_ride.py',
     '../_base_/datasets/cifar100lt.py',
-    '../_base_/schedules/experts_30e.py',
+    '../_base_/schedules/ldam_30e.py',
     '../_base_/experts_runtime.py',
 ]
 

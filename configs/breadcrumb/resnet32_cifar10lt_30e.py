@@ -6,5 +6,5 @@ train_dataloader = dict(partner_sampler=dict(type='ClassAwareSampler'))  # four 
 model = dict(
     type='BreadcrumbClassifier',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=2e-4),
-    param_scheduler={{_base_.param_scheduler}},
+    param_scheduler=[dict(type='MultiStepLR', milestones=[24, 27], gamma=0.01)],  # the network's, without its warm-up
 )

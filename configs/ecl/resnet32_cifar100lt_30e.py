@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/resnet32_experts.py',
     '../_base_/datasets/cifar100lt_two_views.py',
-    '../_base_/schedules/experts_30e.py',
+    '../_base_/schedules/ldam_30e.py',
     '../_base_/experts_runtime.py',
 ]
 

@@ -3,6 +3,6 @@
 _base_ = [
     '../_base_/models/resnet32_experts.py',
     '../_base_/datasets/cifar100lt.py',
-    '../_base_/schedules/experts_30e.py',
+    '../_base_/schedules/ldam_30e.py',
     '../_base_/experts_runtime.py',
 ]

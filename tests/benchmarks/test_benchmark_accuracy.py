@@ -45,6 +45,18 @@ def test_the_rival_follows_the_recipe(tmp_path, few_images):
     assert (group['momentum'], group['weight_decay'], run.images) == (0.9, 5e-4, 4 * 342)
 
 
+def test_the_rivals_warm_up_goes_by_steps(tmp_path, few_images):
+    warm_up = dict(type='LinearLR', start_factor=0.01, begin=0, end=2, convert_to_iter_based=True)
+    few_images['train_dataloader.batch_size'] = 171
+    stage = Stage(CONFIG, overrides={**few_images, 'param_scheduler': [warm_up]})
+    run = RivalRun(stage, tmp_path)
+    rates = []
+    while run.epoch < 3:
+        rates.append(run.optimizer.param_groups[0]['lr'])
+        run._train_epoch(run._loader(run.stage.loader.dataset, []))
+    assert rates == pytest.approx([0.001, 0.1 * (0.01 + 0.99 * 2 / 3), 0.1])  # two steps an epoch, 0.1 from the fourth
+
+
 def test_a_stopped_rival_goes_on_as_if_it_had_not_been(tmp_path, few_images):
     stage = Stage(CONFIG, overrides=few_images)
     whole = RivalRun(stage, tmp_path / 'whole', save_every=2)

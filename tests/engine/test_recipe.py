@@ -1,6 +1,7 @@
 """The recipes: learning rates, precision, distillation weights."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -10,21 +11,25 @@ from mmlt.config.load import load_config
 from mmlt.registry import MODELS
 
 
-def rates(config: str) -> list[float]:
-    """The learning rate of every epoch, as MMEngine's own schedulers give it for the config."""
+def rates(config: str, steps: int = 85) -> list[float]:
+    """The learning rate at the start of every epoch of so many steps, as MMEngine's own schedulers give it for the config."""
     cfg = load_config(config)
     kinds = {'LinearLR': LinearLR, 'MultiStepLR': MultiStepLR, 'CosineAnnealingLR': CosineAnnealingLR}
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=cfg.optim_wrapper.optimizer.lr)
     schedulers = []
     for item in cfg.param_scheduler:
         item = dict(item)
-        schedulers.append(kinds[item.pop('type')](optimizer, **item))
+        kind = kinds[item.pop('type')]
+        by_step = item.pop('convert_to_iter_based', False)
+        build = partial(kind.build_iter_from_epoch, epoch_length=steps) if by_step else kind
+        schedulers.append(build(optimizer, **item))
     seen = []
     for _ in range(cfg.train_cfg.max_epochs):
         seen.append(optimizer.param_groups[0]['lr'])
         optimizer.step()
         for scheduler in schedulers:
-            scheduler.step()
+            for _ in range(1 if scheduler.by_epoch else steps):
+                scheduler.step()
     return seen
 
 
@@ -35,7 +40,10 @@ def ldam_rate(epoch: int) -> float:
     return 0.1 * (0.0001 if epoch > 180 else 0.01 if epoch > 160 else 1)
 
 
-def short_rate(epoch: int) -> float:
+def short_rate(epoch: int, steps: int = 85) -> float:
+    """The short recipe's rate in the first step of epoch `epoch`, counted from 1: a straight line to the end of epoch 2."""
+    if epoch <= 2:
+        return 0.1 * (0.01 + 0.99 * (epoch - 1) * steps / (2 * steps - 1))
     return 0.1 * (0.0001 if epoch >= 28 else 0.01 if epoch >= 25 else 1)
 
 

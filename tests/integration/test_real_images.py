@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.skipif(not (SHARED / 'unpack.py').is_file(), reason=f'no real images in {SHARED}'),
 ]
 OPTIONS = [
-    *('--cfg-options', 'train_cfg.max_epochs=1', 'param_scheduler.0.milestones=[1]', 'model.backbone.depth=8'),
+    *('--cfg-options', 'train_cfg.max_epochs=1', 'param_scheduler.1.milestones=[1]', 'model.backbone.depth=8'),
     *('train_dataloader.dataset.dataset.data_root=cifar', 'val_dataloader.dataset.data_root=cifar'),
 ]
 
