@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
+from mmlt.batch import Batch
 from mmlt.config.load import load_config
-from mmlt.config.neighbours import names_read
+from mmlt.config.neighbours import in_own_words, names_read
 from mmlt.config.warnings import late_schedules
 from mmlt.engine.building import check_paramwise
 from mmlt.errors import UserError
@@ -52,17 +54,9 @@ model = dict(type='LongTailedClassifier', head=dict(_delete_=True, type='LinearH
 
 
 def test_its_preprocessor_normalises_as_mmpretrains():
-    from mmpretrain.models import ClsDataPreprocessor
-
-    from mmlt.batch import Batch
-
     given = dict(num_classes=10, mean=[125.307, 122.961, 113.8575], std=[51.5865, 50.847, 51.255])
     images = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
-    reference = ClsDataPreprocessor(**given)(dict(inputs=images.clone()))['inputs']
-    from mmengine.config import Config
-
-    from mmlt.config.neighbours import in_own_words
-
+    reference = MODELS.build(dict(type='mmpretrain.ClsDataPreprocessor', **given))(dict(inputs=images.clone()))['inputs']
     cfg = Config(dict(data_preprocessor=given))
     in_own_words(cfg)
     assert cfg.data_preprocessor.pop('num_classes') == 10
