@@ -1,6 +1,7 @@
-"""RSKD: medium-shot teacher, cross entropy on its 35 classes, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs."""
+"""RSKD: medium-shot teacher, fine-tuned on its 35 classes, ResNet-32, CIFAR-100-LT, ratio 100; 200 epochs."""
 
 _base_ = ['../ce/resnet32_cifar100lt.py']
 
+prerequisites = dict(init=dict(config='../ce/resnet32_cifar100lt.py', parts=['backbone']))
 train_dataloader = dict(classes=dict(group='medium', convention='standard'))
 num_classes = 35

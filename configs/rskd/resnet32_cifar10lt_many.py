@@ -1,6 +1,7 @@
-"""RSKD: many-shot teacher, cross entropy on its 3 classes, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs."""
+"""RSKD: many-shot teacher, fine-tuned on its 3 classes, ResNet-32, CIFAR-10-LT, ratio 100; 200 epochs."""
 
 _base_ = ['../ce/resnet32_cifar10lt.py']
 
+prerequisites = dict(init=dict(config='../ce/resnet32_cifar10lt.py', parts=['backbone']))
 train_dataloader = dict(classes=dict(group='many', convention='prior-lt'))
 num_classes = 3
