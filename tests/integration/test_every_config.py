@@ -143,8 +143,11 @@ def test_it_builds_trains_two_steps_and_evaluates(config, small_cifar, small_pho
     model, counts = runner.bare_model, stage.loader.dataset.metainfo['class_counts']
     for role, needs in stage.prerequisites.items():
         models = [MODELS.build(need.source.cfg.model) for need in needs]
-        for first in models:
-            first.set_class_counts(counts[: first.num_classes])
+        for first in models:  # what a teacher of some classes begins with knows them all
+            first.set_class_counts((counts * first.num_classes)[: first.num_classes])
+        if role == 'init':
+            model.begin_with(models, needs[0].parts)
+            continue
         # A teacher of some classes, as if it were the first ones.
         subsets = [None if first.num_classes == len(counts) else list(range(first.num_classes)) for first in models]
         model.attach(role, models, subsets)
