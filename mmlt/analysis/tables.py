@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NOTHING_STORED = 'No finished run is stored yet.'
 CLASSIFIED = 'Accuracies in percent, ECE as a fraction (15 bins)'
 DETECTED = 'Average precisions (AP) in percent by the rules of LVIS: of all, rare (r), common (c) and frequent (f) classes'
-SUMMARY = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few')
+SUMMARY = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few', 'mAP', 'mAP/many', 'mAP/medium', 'mAP/few')
 SUMMARY += tuple(f'{kind}/{name}' for kind in IOU_TYPES for name in ('AP', 'APr', 'APc', 'APf'))
 SELECTION = {'test': 'chosen on the test set', 'holdout': 'chosen on a holdout of the training set'}
 
@@ -119,12 +119,11 @@ def render_summary(
     for recipe, rows in rows_by_recipe(records).items():
         columns = [column for column in recipe.columns if column[1] in SUMMARY]
         lines = [['method', *(heading for heading, _, _ in columns), 'seeds'], ['---', *['---:'] * (len(columns) + 1)]]
-        plain = min((row.config.rpartition('/')[2] for row in rows), key=len)  # what all configs of the recipe begin with
         for row in _in_order(rows, names or {}):
             target = posixpath.relpath(f'configs/{row.config}.py', folder)
-            variant = row.label.rpartition('/')[2].removeprefix(plain).replace('_', ' ').strip()
-            method = f'[{method_of(row.records[0], names or {})}{f", {variant}" if variant else ""}]({target})'
-            lines.append([method, *(row.figure(key, digits) for _, key, digits in columns), str(len(row.records))])
+            method = _method(row, rows, names or {}) + row.label.removeprefix(row.config)
+            figures = [row.figure(key, digits) for _, key, digits in columns]
+            lines.append([f'[{method}]({target})', *figures, str(len(row.records))])
         parts.append(f'**{recipe.title}**\n\n{_table(lines)}')
     return '\n\n'.join(parts)
 
@@ -132,6 +131,14 @@ def render_summary(
 def _in_order(rows: Sequence[Row], names: Mapping[str, str]) -> list[Row]:
     places = {name: place for place, name in enumerate(names)}
     return sorted(rows, key=lambda row: places.get(row.config.split('/')[0], len(places)))
+
+
+def _method(row: Row, rows: Sequence[Row], names: Mapping[str, str]) -> str:
+    """The method, and the words by which its config's name differs from the shortest one of the recipe."""
+    files = [one.config.rpartition('/')[2] for one in (row, *rows)]
+    usual = min(files, key=len).split('_')
+    variant = ' '.join(word for word in files[0].split('_') if word not in usual)
+    return f'{method_of(row.records[0], names)}{f", {variant}" if variant else ""}'
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:
@@ -157,7 +164,7 @@ def _markdown(
         figures += published_columns(row, published) if compared else []
         lines.append(
             [
-                method_of(first, names),
+                _method(row, rows, names),
                 f'[{row.label}]({target})',
                 row.seeds(folder),
                 *figures,

@@ -237,16 +237,27 @@ def test_figures_without_a_source_are_found():
 
 def test_the_summary_has_a_line_a_method_with_its_variants(make_record):
     records = {
-        'ce/resnet8_digitslt': [make_record(seed=seed) for seed in (0, 1)],
-        'ce/resnet8_digitslt_wide': [make_record(seed=0)],
+        'ce/resnet8_digitslt_30e': [make_record(seed=seed) for seed in (0, 1)],
+        'ce/resnet8_digitslt_wide_30e': [make_record(seed=0), make_record(seed=0, overrides={'root': 'a/b'})],
     }
     text = render_summary(records, names={'ce': 'CE'})
     lines = [line for line in text.splitlines() if line.startswith('| [')]
     assert [line.split('|')[1].strip() for line in lines] == [
-        '[CE](configs/ce/resnet8_digitslt.py)', '[CE, wide](configs/ce/resnet8_digitslt_wide.py)',
+        '[CE](configs/ce/resnet8_digitslt_30e.py)', '[CE, wide root=a/b](configs/ce/resnet8_digitslt_wide_30e.py)',
+        '[CE, wide](configs/ce/resnet8_digitslt_wide_30e.py)',
     ]  # fmt: skip
-    assert [line.split('|')[-2].strip() for line in lines] == ['2', '1']
+    assert [line.split('|')[-2].strip() for line in lines] == ['2', '1', '1']
     assert 'ECE' not in text and 'time' not in text
+    full = render_table(records, names={'ce': 'CE'})
+    assert [line.split('|')[1].strip() for line in full.splitlines()[4:7]] == ['CE', 'CE, wide', 'CE, wide']
+
+
+def test_images_with_several_labels_are_summed_up_by_average_precision(make_record):
+    metrics = {'mAP': 59.29, 'mAP/many': 83.76, 'mAP/medium': 67.7, 'AUROC': 83.94, 'F1': 41.55}
+    record = make_record(last__metrics=metrics, best__metrics=metrics, best__selected_by='mAP')
+    lines = render_summary({CONFIG: [record]}).splitlines()[2:]
+    assert lines[0] == '| method | mAP | many (2) | medium (2) | seeds |'
+    assert lines[2].endswith('| 59.29 | 83.76 | 67.70 | 1 |')
 
 
 def test_detectors_have_tables_of_average_precision(make_record):
