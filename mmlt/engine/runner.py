@@ -1,10 +1,7 @@
 """MMEngine's Runner with safe checkpoints, exact resume and a record of its evaluations."""
 
-import os
-import signal
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +31,12 @@ from mmlt.engine.mmengine_compat import is_asked_to_resume, loading_is_due, log_
 from mmlt.engine.other_ranks import find_place, resume_schedules
 from mmlt.engine.selection import Selection
 from mmlt.engine.state import gather_own, on_cpu, restore_own
+from mmlt.engine.stopping import StopRequest
 from mmlt.engine.watch import LossWatch
 from mmlt.errors import UserError, changed
 from mmlt.models.weights import load_weights, read_weights
 from mmlt.plain import plain
 from mmlt.registry import RUNNERS
-
-ECHO = 5.0  # seconds within which a SIGTERM that follows another signal counts as the same request
 
 
 @RUNNERS.register_module()
@@ -66,9 +62,7 @@ class LongTailedRunner(ClearRunner):
         self.identity: dict = {}
         self.image_size: list[int] | None = None
         self.test_view: View | None = None
-        self._signal: int | None = None
-        self._signalled = 0.0
-        self._process = os.getpid()
+        self._stop = StopRequest()
         self._elapsed = 0.0
         self._started = time.perf_counter()
         super().__init__(*args, **kwargs)
@@ -339,38 +333,18 @@ class LongTailedRunner(ClearRunner):
 
     def train(self) -> torch.nn.Module:
         """Train; Ctrl-C and SIGTERM finish the step, save and leave."""
-        previous = {}
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                previous[number] = signal.signal(number, self._note_signal)
-        except ValueError:  # not in the main thread: leave the signals alone
-            previous = {}
-        try:
-            return super().train()
-        finally:
-            for hook in self.hooks:
-                if hasattr(hook, 'close'):
-                    hook.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _note_signal(self, number: int, frame: object) -> None:
-        if os.getpid() != self._process:  # a loader's worker, which Ctrl-C reaches too: the run stops it
-            return
-        now = time.monotonic()
-        if self._signal is not None:
-            # Slurm signals every process of a step, and a parent of this one forwards the same signal: one request, not two.
-            if number == signal.SIGTERM and now - self._signalled < ECHO:
-                return
-            sys.exit(128 + number)
-        self._signal, self._signalled = number, now
-        with suppress(RuntimeError):  # the signal came in the midst of another line
-            say('stopping after this step; once more leaves at once.')
+        with self._stop.listening():
+            try:
+                return super().train()
+            finally:
+                for hook in self.hooks:
+                    if hasattr(hook, 'close'):
+                        hook.close()
 
     def asked_to_stop(self) -> bool:
         """Whether a signal came, to this rank or to any other."""
-        self._signal = self._largest(self._signal or 0) or None
-        return self._signal is not None
+        self._stop.number = self._largest(self._stop.number or 0) or None
+        return self._stop.number is not None
 
     def agreed(self, wanted: bool) -> bool:
         """Whether `wanted` is true on any rank, so that all ranks take the same decision although their clocks differ."""
@@ -394,7 +368,7 @@ class LongTailedRunner(ClearRunner):
     def leave(self, saved: str) -> None:
         """End the process with the signal's exit code."""
         say(f'saved {saved}; --resume goes on from there.')
-        sys.exit(128 + self._signal)
+        sys.exit(128 + self._stop.number)
 
     def leave_if_asked(self) -> None:
         """After the run's results are written: leave if a signal came too late to stop it."""

@@ -16,14 +16,12 @@ from mmlt.models.backbones.pooling import feature_channels, pool_features
 from mmlt.models.backbones.timm_backbone import TimmBackbone
 from mmlt.models.heads import ExpertHeads
 from mmlt.models.losses.reweighting import ClassReweighting
-from mmlt.models.mixing import Mixed
 from mmlt.models.step import Outputs, Prior, Step
+from mmlt.models.teachers import Teachers
 from mmlt.models.terms import Classification, Term
 from mmlt.models.weights import load_agreeing, load_weights
 from mmlt.registry import MODELS
 
-# Where mixing stands among the streams of a draw; the preprocessor's transforms count from 0.
-MIXING_POSITION = 2**16
 DEFAULT_LOSS = dict(type='CrossEntropyLoss')
 
 
@@ -102,7 +100,7 @@ class LongTailedClassifier(BaseModel):
                 )
         if self.reweighting is not None and not any(term.takes_class_weights for term in self.terms):
             raise UserError(f'no loss of {type(self).__name__} takes class weights: leave out model.reweighting.')
-        self._teachers: dict[str, list[tuple[LongTailedClassifier, Tensor | None]]] = {}  # not sub-modules
+        self._teachers = Teachers()
 
     def build_head(self, head: dict) -> nn.Module:
         """The head of this config, or one for each expert; the backbone and the neck are there already."""
@@ -290,10 +288,8 @@ class LongTailedClassifier(BaseModel):
         self.terms, self.mixing, self.reweighting = nn.ModuleList(), None, None
 
     def attach(self, role: str, models: Sequence['LongTailedClassifier'], classes: Sequence[Sequence[int] | None] = ()) -> None:
-        """Take over finished models: teachers, or the weights to begin with.
-
-        A teacher is no sub-module: it stays in eval mode, gets no gradient, is in no optimizer and in no checkpoint, and sees
-        the very images that the student sees.
+        """Take over finished models: teachers (`mmlt.models.teachers`), which see the very images that the student sees, or the
+        weights to begin with.
 
         Args:
             role: of the prerequisite: one of `roles`.
@@ -311,7 +307,7 @@ class LongTailedClassifier(BaseModel):
         classes = list(classes) or [None] * len(models)
         if role == 'init':
             return self.begin_with(models)
-        self._teachers[role] = [self._frozen_teacher(*pair) for pair in zip(models, classes, strict=True)]
+        self._teachers.attach(role, models, classes, self.class_counts, self.memory_format)
 
     def begin_with(self, models: Sequence['LongTailedClassifier'], parts: Sequence[str] = ()) -> None:
         """Begin with the weights of a finished model.
@@ -334,41 +330,18 @@ class LongTailedClassifier(BaseModel):
                 raise UserError(f'the first stage ({type(models[0]).__name__}) has no {name}, which this stage starts from.')
             load_weights(getattr(self, name), part.state_dict(), f'the first stage: its {name}')
 
-    def _frozen_teacher(
-        self, teacher: 'LongTailedClassifier', classes: Sequence[int] | None
-    ) -> tuple['LongTailedClassifier', Tensor | None]:
-        device = self.class_counts.device
-        places = None if classes is None else torch.as_tensor(classes, device=device)
-        if len(range(self.num_classes) if classes is None else classes) != teacher.num_classes:
-            raise UserError(f'the teacher has {teacher.num_classes} classes and the student {self.num_classes}.')
-        here = self.class_counts if places is None else self.class_counts[places]
-        counts = teacher.class_counts.tolist()
-        if any(counts) and any(here.tolist()) and counts != here.tolist():
-            raise UserError('the teacher was trained on other class counts than the student: train one on this data.')
-        teacher.eval().requires_grad_(False)
-        return teacher.to(device, memory_format=self.memory_format), places
-
     @property
     def teachers(self) -> dict[str, list['LongTailedClassifier']]:
         """The frozen teachers by role, those that are attached."""
-        return {role: [teacher for teacher, _ in attached] for role, attached in self._teachers.items()}
+        return self._teachers.by_role
 
     def _apply(self, fn, recurse: bool = True):  # noqa: ANN001, ANN202 - the signature is torch's
-        for attached in self._teachers.values():
-            for place, (teacher, classes) in enumerate(attached):
-                attached[place] = teacher._apply(fn), None if classes is None else fn(classes)
+        self._teachers.move(fn)
         return super()._apply(fn, recurse)
 
     def teacher_outputs(self, role: str, images: Tensor) -> list[Outputs]:
-        """Each teacher's features (B, C) and logits (B, K), without gradient.
-
-        Raises:
-            UserError: the student has no teacher.
-        """
-        if not self._teachers.get(role):
-            raise UserError(f'the student has no {role}: name one in the config (prerequisites.{role}).')
-        with torch.no_grad():
-            return [teacher.outputs(images)._replace(classes=classes) for teacher, classes in self._teachers[role]]
+        """See `Teachers.outputs`."""
+        return self._teachers.outputs(role, images)
 
     def network(self, images: Tensor) -> Outputs:
         """What the network makes of normalised images (B, 3, H, W): features (B, C) and logits (B, K); of experts (B, E, C)
@@ -419,11 +392,11 @@ class LongTailedClassifier(BaseModel):
             if kind not in term.labels:
                 raise UserError(f'{type(term).__name__} takes {term.labels[0]} label(s) an image, the data have {kind}.')
         if self.mixing is not None:  # before any arithmetic: a compiled step is then not compiled for nothing
-            self._check_partners(batch)
+            self.mixing.check(batch)
         draw = None if batch.keys is None else Draw(self.data_preprocessor.seed, batch.keys)
         mixed = None
         if self.mixing is not None:
-            views, mixed = self._mix(batch, views, draw)
+            views, mixed = self.mixing.mix_views(views, batch, draw, self.class_counts)
         prior = Prior(self.class_counts, num_images=self.num_images)
         if self.reweighting is not None:
             prior = prior._replace(class_weights=self.reweighting.weights, reweighting=self.reweighting)
@@ -431,24 +404,6 @@ class LongTailedClassifier(BaseModel):
         teachers = {role: self.teacher_outputs(role, views[0]) for role in roles}
         together = any(term.together for term in self.terms)
         return Step(batch, views, self.network, self.ensemble, prior, teachers, mixed, draw, together)
-
-    def _check_partners(self, batch: Batch) -> None:
-        if batch.partners is None or batch.keys is None:
-            raise UserError(
-                f'{type(self.mixing).__name__} needs a partner for each image: set '
-                "train_dataloader.partner_sampler=dict(type='ShuffleSampler'), or ClassBalancedSampler for rare partners."
-            )
-        if batch.targets.dim() == 2:
-            raise UserError(f'{type(self.mixing).__name__} mixes images of one label each: leave out model.mixing.')
-
-    def _mix(self, batch: Batch, views: list[Tensor], draw: Draw) -> tuple[list[Tensor], Mixed]:
-        """All views of an image are mixed alike, with the same view of its partner."""
-        partners = list(batch.partners.images) if batch.images.dim() == 5 else [batch.partners.images]
-        mixed = [
-            self.mixing(own, batch.targets, other, batch.partners.targets, draw.at(MIXING_POSITION), self.class_counts)
-            for own, other in zip(views, partners, strict=True)
-        ]
-        return [one.images for one in mixed], mixed[0]
 
     def losses(self, step: Step) -> dict[str, Tensor]:
         """The training losses of a step, a dict of scalars whose names contain `loss`; they are summed.

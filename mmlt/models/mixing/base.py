@@ -1,15 +1,20 @@
 """What all mixings share: how strongly an image is mixed, whether at all, and in which epochs."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mmlt.arguments import number
+from mmlt.batch import Batch
 from mmlt.draw import Draw
 from mmlt.errors import UserError
 from mmlt.models.mixing.beta import BetaQuantiles
+
+# Where mixing stands among the streams of a draw; the preprocessor's transforms count from 0.
+MIXING_POSITION = 2**16
 
 
 class Mixed(NamedTuple):
@@ -86,6 +91,41 @@ class Mixing(nn.Module):
         chosen = draw.uniform(1, stream=1).squeeze(1) < self.probability
         keep = torch.where(chosen, keep, 1.0)
         return self.mix(images, target, partner_images, partner_target, keep, draw, class_counts)
+
+    def check(self, batch: Batch) -> None:
+        """Refuse a batch that cannot be mixed.
+
+        Raises:
+            UserError: images without partners or draws, or with several labels.
+        """
+        if batch.partners is None or batch.keys is None:
+            raise UserError(
+                f'{type(self).__name__} needs a partner for each image: set '
+                "train_dataloader.partner_sampler=dict(type='ShuffleSampler'), or ClassBalancedSampler for rare partners."
+            )
+        if batch.targets.dim() == 2:
+            raise UserError(f'{type(self).__name__} mixes images of one label each: leave out model.mixing.')
+
+    def mix_views(
+        self, views: Sequence[Tensor], batch: Batch, draw: Draw, class_counts: Tensor
+    ) -> tuple[list[Tensor], Mixed]:
+        """All views of an image mixed alike, with the same view of its partner.
+
+        Args:
+            views: the images of each view, (B, C, H, W).
+            batch: that they are of, with partners.
+            draw: the random numbers of these B images.
+            class_counts: (K,) training images of each class.
+
+        Returns:
+            The mixed images of each view; the first view's images, labels and weights.
+        """
+        partners = list(batch.partners.images) if batch.images.dim() == 5 else [batch.partners.images]
+        mixed = [
+            self(own, batch.targets, other, batch.partners.targets, draw.at(MIXING_POSITION), class_counts)
+            for own, other in zip(views, partners, strict=True)
+        ]
+        return [one.images for one in mixed], mixed[0]
 
     @abstractmethod
     def mix(
