@@ -4,4 +4,3 @@ _base_ = ['../ce/resnet32_cifar10lt_30e.py']
 
 prerequisites = dict(init=dict(config='../ce/resnet32_cifar10lt_30e.py', parts=['backbone']))
 train_dataloader = dict(classes=dict(group='medium', convention='prior-lt'))
-num_classes = 3

@@ -3,4 +3,3 @@
 _base_ = ['../ce/resnet8_digitslt.py']
 
 train_dataloader = dict(classes=dict(group='medium', convention='prior-lt'))
-num_classes = 3

@@ -3,4 +3,3 @@
 _base_ = ['../multi_label/resnet8_digitsmulti.py']
 
 train_dataloader = dict(classes=dict(group='medium', convention='standard'))
-num_classes = 6

@@ -61,7 +61,8 @@ def load_config(config: str | Path, overrides: dict[str, Any] | None = None) -> 
     if cfg.get('model') and 'data_preprocessor' in cfg:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     fill_normalisation(cfg)
-    if 'head' in (cfg.get('model') or {}) and 'num_classes' in cfg:
+    some = (cfg.get('train_dataloader') or {}).get('classes')  # trained on some classes: how many these are, the data know
+    if 'head' in (cfg.get('model') or {}) and 'num_classes' in cfg and not some:
         cfg.model.head.setdefault('num_classes', cfg.num_classes)
     if cfg.get('model'):
         set_first_drop(cfg.model, cfg.get('param_scheduler'))
