@@ -132,8 +132,8 @@ class FasterRCNN(BaseModel):
     def set_epoch(self, epoch: int) -> None:
         """Nothing has a schedule."""
 
-    def set_epoch_length(self, steps: int, batch_size: int) -> None:
-        """See `LongTailedClassifier.set_epoch_length`: nothing depends on it here."""
+    def set_length(self, steps: int, batch_size: int, epochs: int) -> None:
+        """See `LongTailedClassifier.set_length`: nothing depends on it here."""
 
     def notices(self) -> list[str]:
         """See `LongTailedClassifier.notices`: there is none."""

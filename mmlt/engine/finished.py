@@ -120,4 +120,5 @@ def attach(
         check_input(model, others[-1], role, (image_size, meta.get('image_size')))
     if role == 'init':
         return model.begin_with(others, needs[0][0].parts)
+    model.set_class_counts(dataset.metainfo['class_counts'])  # a teacher must have been trained on the same
     model.attach(role, others, places)

@@ -40,7 +40,7 @@ class ClassCountsHook(Hook):
         if 'num_images' in metainfo:  # images with several labels: the counts do not add up to it
             course.bare_model.set_num_images(metainfo['num_images'])
         loader = runner.train_loop.dataloader
-        course.bare_model.set_epoch_length(len(loader), loader.batch_size * loader.world_size)
+        course.bare_model.set_length(len(loader), loader.batch_size * loader.world_size, runner.max_epochs)
         for line in course.bare_model.notices():
             say(f'  {line}')
         course.bare_model.data_preprocessor.seed = course.draw_seed

@@ -51,7 +51,10 @@ class Teachers:
                 raise UserError(f'the teacher has {teacher.num_classes} classes and the student {len(class_counts)}.')
             counts = teacher.class_counts.tolist()
             if any(counts) and any(here.tolist()) and counts != here.tolist():
-                raise UserError('the teacher was trained on other class counts than the student: train one on this data.')
+                raise UserError(
+                    f'the {role} was trained on other class counts ({sum(counts):,} images of its classes) than the student '
+                    f'({sum(here.tolist()):,} of these): train one on this data.'
+                )
             teacher.eval().requires_grad_(False)
             attached.append((teacher.to(class_counts.device, memory_format=memory_format), places))
         self._attached[role] = attached

@@ -207,6 +207,8 @@ CASES = {
     'missing teacher config': (bkd('prerequisites.teacher.config=no.py'), ['no.py', 'no config']),
     'teacher with other classes': (
         bkd('prerequisites.teacher.checkpoint={files}/seven.pth'), ['teacher', '7 classes', '10']),
+    'teacher of other counts': (
+        student('train_dataloader.dataset.imbalance_ratio=10'), ['teacher', 'other class counts', '342 images']),
     'unknown prerequisite': (bkd('prerequisites.techer.config=x'), ['techer', 'teacher']),
     'missing checkpoint': (('test', [CE, 'none.pth']), ['none.pth', 'check the path']),
     'text for a checkpoint': (('test', [CE, '{files}/close.py']), ['close.py', 'damaged']),

@@ -114,7 +114,7 @@ IMAGES = [6, 3, 2]
 SCHEDULE = [dict(type='MultiStepLR', milestones=[2, 5], gamma=0.1), dict(type='LinearLR', start_factor=0.5, begin=0, end=2)]
 
 
-def model(**settings):
+def model(param_scheduler=SCHEDULE, **settings):
     torch.manual_seed(0)
     built = MODELS.build(
         dict(
@@ -122,7 +122,7 @@ def model(**settings):
             backbone=dict(type='ResNetCIFAR', depth=8),
             head=dict(type='LinearHead', num_classes=3),
             optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=0.01),
-            param_scheduler=SCHEDULE,
+            param_scheduler=param_scheduler,
             data_preprocessor=dict(type='BatchPreprocessor', mean=(0.5,) * 3, std=(0.25,) * 3),
             **settings,
         )
@@ -154,7 +154,7 @@ def reference_step(weights, momenta, features, target, lr):
 
 def test_the_head_learns_partners_first_and_trails_then_and_sends_nothing_back():
     built = model()
-    built.set_epoch_length(2, 6)  # quota 4: look back 1, 2 and 2 epochs
+    built.set_length(2, 6, 8)  # quota 4: look back 1, 2 and 2 epochs
     term, head = built.terms[1], built.head
     assert term.trails.quota == 4 and term.trails.look_back == [1, 2, 2]
     optimizer = torch.optim.SGD(built.parameters(), lr=0.05)
@@ -198,10 +198,10 @@ def test_the_head_learns_partners_first_and_trails_then_and_sends_nothing_back()
 def test_what_does_not_fit_is_said_in_one_sentence():
     built = model(max_mib=1e-4)
     with pytest.raises(UserError, match='need 0 MiB of host memory, and model.max_mib allows 0.0001'):
-        built.set_epoch_length(2, 6)
+        built.set_length(2, 6, 8)
     built = model()
     assert built.terms[1].notice() is None
-    built.set_epoch_length(2, 6)
+    built.set_length(2, 6, 8)
     assert '4 rows a class and epoch, 2 epochs back at most' in built.terms[1].notice()
     built.set_epoch(0)
     batch = next(batches(0))
@@ -215,11 +215,21 @@ def test_what_does_not_fit_is_said_in_one_sentence():
         model(mixing=dict(type='Mixup'))
 
 
+def test_a_schedule_without_an_end_runs_to_the_end_of_the_run():
+    built = model(param_scheduler=[dict(type='CosineAnnealingLR')])
+    built.set_length(2, 6, 8)
+    rates = []
+    for e in range(8):
+        built.set_epoch(e)
+        rates.append(built.terms[1].optimizer.param_groups[0]['lr'])
+    assert rates == pytest.approx([0.1 * (1 + math.cos(math.pi * e / 8)) for e in range(8)])
+
+
 # ------------------------------------------------------------------ ranks
 def walk(rank, world, epochs, state=None):
     """Some epochs of two steps of six images on this rank's share of them; what the term keeps, and the head."""
     built = model()
-    built.set_epoch_length(2, 6)
+    built.set_length(2, 6, 8)
     if state is not None:
         built.load_state_dict(state['weights'])
         built.load_kept_state(state['kept'])

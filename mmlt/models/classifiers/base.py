@@ -213,10 +213,10 @@ class LongTailedClassifier(BaseModel):
         for term in self.terms:
             term.begin_epoch(epoch)
 
-    def set_epoch_length(self, steps: int, batch_size: int) -> None:
-        """An epoch has `steps` steps of `batch_size` images over all ranks."""
+    def set_length(self, steps: int, batch_size: int, epochs: int) -> None:
+        """The run has `epochs` epochs of `steps` steps of `batch_size` images over all ranks."""
         for term in self.terms:
-            term.set_epoch_length(steps, batch_size)
+            term.set_length(steps, batch_size, epochs)
 
     def notices(self) -> list[str]:
         """What a user should know before the run: where pretrained weights come from, and what the terms say."""

@@ -45,8 +45,11 @@ class Term(nn.Module):
     def set_class_counts(self, class_counts: Tensor) -> None:
         """Take the training images of each class, int64 (K,)."""
 
-    def set_epoch_length(self, steps: int, batch_size: int) -> None:
-        """An epoch has `steps` steps of `batch_size` images over all ranks; called before the run, after the class counts."""
+    def set_length(self, steps: int, batch_size: int, epochs: int) -> None:
+        """The run has `epochs` epochs of `steps` steps of `batch_size` images over all ranks; called before it.
+
+        The class counts are known then.
+        """
 
     def notice(self) -> str | None:
         """What a user should know of this term before the run; None for nothing."""

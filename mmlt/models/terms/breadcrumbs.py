@@ -49,6 +49,7 @@ class BreadcrumbTrails(Term):
         self.max_mib = number(self, 'max_mib', max_mib, above=0)
         self.trails: FeatureTrails | None = None
         self._rates: list[float] = []
+        self._end: int | None = None
         self._held: tuple[Tensor, ...] | None = None
         self._seen: list[tuple[Tensor, Tensor]] = []  # of the epoch under way, on the device
         self._epoch, self._step = -1, 0
@@ -62,8 +63,9 @@ class BreadcrumbTrails(Term):
         self.optimizer = OPTIMIZERS.build(dict(self.optimizer_cfg, params=list(model.head.parameters())))
         self._rate(0)
 
-    def set_epoch_length(self, steps: int, batch_size: int) -> None:
-        """Lay out the trails."""
+    def set_length(self, steps: int, batch_size: int, epochs: int) -> None:
+        """Lay out the trails; a schedule that names no end runs to the end of the run, as the network's do."""
+        self._end, self._rates = epochs, []
         model = self._model[0]
         counts = model.class_counts.tolist()
         quota = math.ceil(steps * batch_size / sum(count > 0 for count in counts))
@@ -92,7 +94,8 @@ class BreadcrumbTrails(Term):
         """The learning rate of an epoch, by schedules that run on a stand-in from the beginning."""
         if epoch >= len(self._rates):
             stand_in = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=self.optimizer.defaults['lr'])
-            schedules = [PARAM_SCHEDULERS.build(dict(cfg), default_args=dict(optimizer=stand_in)) for cfg in self.schedules]
+            usual = dict(optimizer=stand_in, **({} if self._end is None else dict(end=self._end)))
+            schedules = [PARAM_SCHEDULERS.build(dict(cfg), default_args=usual) for cfg in self.schedules]
             for schedule in schedules:
                 if not schedule.by_epoch or schedule.param_name != 'lr':
                     raise UserError(
