@@ -102,6 +102,8 @@ def _correction(adjustment: Adjustment | None, predictor) -> tuple[float, Any, d
 
     from mmlt.apis.posthoc import linear_head
     from mmlt.apis.target_prior import target_prior
+    from mmlt.config.warnings import corrected_already
+    from mmlt.engine.console import say
     from mmlt.errors import UserError
     from mmlt.evaluation import posthoc
 
@@ -111,9 +113,11 @@ def _correction(adjustment: Adjustment | None, predictor) -> tuple[float, Any, d
                         'give a number, a file, or another correction.')  # fmt: skip
     if predictor.several and kind != 'tau_norm':
         raise UserError(f'--adjust {kind} is for one label an image, and this model gives several: leave it out.')
+    if said := corrected_already(kind, predictor.corrections):
+        say(f'  {said}')
     if kind == 'prior':
-        target = target_prior(setting, predictor.classes)
-        shift = posthoc.correct_prior(torch.zeros(1, len(counts)), counts, target)[0]
+        target = target_prior(setting, predictor.classes, '--test-prior')
+        shift = posthoc.correct_prior(torch.zeros(1, len(counts)), predictor.prior_of_outputs, target)[0]
         return 1.0, shift, dict(adjust=kind, value=target.tolist())
     value, _ = adjustment.fixed_value(predictor.config)
     said = dict(adjust=kind, value=value)

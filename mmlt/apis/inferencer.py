@@ -133,19 +133,13 @@ class Inferencer:
             return scores.double().sigmoid().numpy()
         target = torch.as_tensor(self.estimated) if isinstance(self.prior, str) else self.prior
         if target is not None and len(scores):
-            scores = posthoc.correct_prior(scores, self._prior_of_outputs, target)
+            scores = posthoc.correct_prior(scores, self.models[0].prior_of_outputs, target)
         return scores.double().softmax(1).numpy()
 
     def _estimate(self, scores: list[Tensor]) -> np.ndarray:
         """The class prior (K,) of the pictures, or the one of training where none can be read."""
-        counts = self._prior_of_outputs
+        counts = self.models[0].prior_of_outputs
         return (posthoc.estimate_prior(torch.cat(scores), counts) if scores else posthoc.log_prior(counts).exp()).numpy()
-
-    @property
-    def _prior_of_outputs(self) -> list[int]:
-        """The class prior that the model's probabilities count on: that of training, or a uniform one where training (balanced
-        softmax, class weights, balanced sampling) has corrected it already."""
-        return [1] * len(self.classes.names) if self.models[0].corrections else list(self.classes.counts)
 
     def _cuts(self) -> np.ndarray:
         """Of several models the mean of the thresholds, as probabilities."""

@@ -6,10 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from mmlt.apis.adjustment import ESTIMATE, HOLDOUT, TUNE, Adjustment
+from mmlt.apis.target_prior import target_prior
 from mmlt.config.holdout import unwrapped
+from mmlt.config.warnings import corrected_already
 from mmlt.datasets.mmpretrain_dataset import build_dataset
+from mmlt.engine.console import say
 from mmlt.engine.device import autocast
 from mmlt.engine.feature_cache import through_cache
+from mmlt.engine.inference import corrections_of, prior_of_outputs
 from mmlt.engine.loader import build_loader
 from mmlt.engine.runner import LongTailedRunner
 from mmlt.errors import UserError
@@ -17,7 +21,6 @@ from mmlt.evaluation import posthoc
 from mmlt.evaluation.posthoc.model import NearestMeanHead, adjust_output, replace_head
 from mmlt.models.heads import LinearHead
 from mmlt.plain import plain
-from mmlt.schema import read_json
 
 
 def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, data: dict[str, dict], meta: dict, config: str) -> dict:
@@ -39,8 +42,12 @@ def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, data: dict[st
     """
     model, counts, setting = runner.bare_model, meta['class_counts'], adjustment.setting
     found_on = None
+    corrections = corrections_of(model, meta)
+    if said := corrected_already(adjustment.adjust, corrections):
+        say(f'  {said}')
     if adjustment.adjust == 'prior':
-        value = _test_prior(setting, runner, counts)
+        counts = prior_of_outputs(corrections, counts)
+        value = _test_prior(setting, runner, counts, meta['classes'])
         found_on = 'unlabelled test images' if setting == ESTIMATE else None
         prior = torch.tensor(value, dtype=torch.float64)
         adjust_output(model, lambda logits: posthoc.correct_prior(logits, counts, prior))
@@ -167,18 +174,8 @@ def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> fl
     return posthoc.best_tau(predict, target, len(counts))
 
 
-def _test_prior(setting: str, runner: LongTailedRunner, counts: list[int]) -> list[float]:
-    if setting == 'uniform':
-        return [1 / len(counts)] * len(counts)
+def _test_prior(setting: str, runner: LongTailedRunner, counts: list[int], names: list[str]) -> list[float]:
     if setting == ESTIMATE:
         _, logits, _ = collect(runner, runner.test_loop.dataloader.dataset)
         return posthoc.estimate_prior(logits, counts).tolist()
-    try:
-        prior = [float(share) for share in read_json(setting)]
-    except (OSError, ValueError, TypeError, OverflowError) as error:
-        raise UserError(
-            f'--test-prior {setting}: give uniform, estimate, or a JSON file with a list of one number a class ({error}).'
-        ) from error
-    if len(prior) != len(counts) or min(prior) < 0 or not 0 < sum(prior) < float('inf'):
-        raise UserError(f'--test-prior {setting}: it must hold {len(counts)} numbers of at least 0 that are not all 0.')
-    return prior
+    return target_prior(setting, names, '--test-prior').tolist()

@@ -100,6 +100,8 @@ def shown_progress(predictions, total: int):  # noqa: ANN001, ANN201
 
 def describe(inferencer, count: int) -> str:  # noqa: ANN001
     """One line: the model, its input, the correction."""
+    from mmlt.config.warnings import corrected_already
+
     first = inferencer.models[0]
     name = ' and '.join(dict.fromkeys(f'{one.config or one.checkpoint}' for one in inferencer.models))
     if len(inferencer.models) > 1:
@@ -107,9 +109,8 @@ def describe(inferencer, count: int) -> str:  # noqa: ANN001
     said = [f'{count:,} pictures, seen at {first.view.height}x{first.view.width} pixels by {name}']
     if first.note:
         said.append(first.note.replace('training in', 'predicting in'))
-    if inferencer.prior is not None and first.corrections:
-        balanced = ' and '.join(first.corrections)
-        said.append(f'its probabilities count on a uniform prior already, by {balanced}: corrected from that one')
+    if inferencer.prior is not None and (balanced := corrected_already('prior', first.corrections)):
+        said.append(balanced)
     return '\n'.join(said)
 
 

@@ -12,13 +12,16 @@ from mmlt.schema import read_json
 ESTIMATE, UNIFORM = 'estimate', 'uniform'
 
 
-def target_prior(prior: str | Path | Sequence[float] | dict[str, float], names: Sequence[str]) -> Tensor | str:
+def target_prior(
+    prior: str | Path | Sequence[float] | dict[str, float], names: Sequence[str], option: str = '--prior'
+) -> Tensor | str:
     """Shares (K,) float64 that sum to 1, or `estimate`.
 
     Args:
         prior: `uniform`, `estimate`, a share by class name (a class that is not named has none), K shares in the order of the
             classes, or a JSON file with either; they may have any sum.
         names: of the K classes.
+        option: that a file was given by, for messages.
 
     Raises:
         UserError: a file that holds no such thing, a name that no class has, another number of shares, a negative one.
@@ -29,7 +32,7 @@ def target_prior(prior: str | Path | Sequence[float] | dict[str, float], names: 
         return torch.full((len(names),), 1 / len(names), dtype=torch.float64)
     shares, where = prior, 'prior'
     if isinstance(prior, (str, Path)):
-        where = f'--prior {prior}'
+        where = f'{option} {prior}'
         try:
             shares = read_json(prior)
         except (OSError, ValueError) as error:

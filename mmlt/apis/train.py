@@ -27,7 +27,7 @@ from mmlt.apis.pictures import draw_finished, note_drawn
 from mmlt.apis.report import ensure_report, leave_report
 from mmlt.apis.results import Results
 from mmlt.config.outcome import hash_of
-from mmlt.config.warnings import double_correction, late_schedules
+from mmlt.config.warnings import balanced_by_sampling, double_correction, late_schedules
 from mmlt.datasets.views import view_of
 from mmlt.engine.agreement import seen_size
 from mmlt.engine.checkpoint import checkpoints_of
@@ -154,7 +154,8 @@ def run_alone(
         say(f'  chosen on {len(stage.val_loader.dataset):,} images that are not trained on; the test set waits for the end')
     if stage.fallback:
         say(f'  {stage.fallback}')
-    for warning in filter(None, [double_correction(stage.cfg), *late_schedules(stage.cfg)]):
+    balanced_by = [*runner.bare_model.corrections, *balanced_by_sampling(stage.cfg.train_dataloader)]
+    for warning in filter(None, [double_correction(balanced_by), *late_schedules(stage.cfg)]):
         say(f'  {warning}')
     runner.train()
     seconds = runner.elapsed()

@@ -1,12 +1,7 @@
 """What a config is told that runs, but hardly as meant: corrections stacked up, schedules that never act."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-LOSSES = {
-    'BalancedSoftmaxLoss': 'balanced softmax',
-    'LogitAdjustedLoss': 'the logit-adjusted loss',
-    'VSLoss': 'the vector-scaling loss',
-}
 SAMPLERS = {
     'ClassBalancedSampler': 'class-balanced sampling',
     'ClassBalancedRepeatSampler': 'class-balanced sampling',
@@ -18,36 +13,42 @@ SAMPLERS = {
 }
 
 
-def corrections_of(cfg: Mapping) -> list[str]:
-    """The corrections towards a uniform class prior that act on the training of a config, in words.
-
-    Margins, label smoothing and distillation do not count: they do not move the prior.
+def balanced_by_sampling(loader: Mapping) -> list[str]:
+    """The sampler of a training loader in words, if it moves the class prior towards a uniform one.
 
     Args:
-        cfg: `model` and `train_dataloader`.
+        loader: `train_dataloader` of a config.
     """
-    model, sampler = cfg.get('model') or {}, (cfg.get('train_dataloader') or {}).get('sampler') or {}
-    loss = model.get('loss') or {}
-    found = []
-    if loss.get('type') in LOSSES and loss.get('tau', 1.0):
-        found.append(f'{LOSSES[loss["type"]]} (model.loss)')
-    if model.get('reweighting') is not None and model['reweighting'].get('beta', 0.9999):
-        found.append('class weights (model.reweighting)')
+    sampler = loader.get('sampler') or {}
     instance_balanced = sampler.get('type') == 'PowerSampler' and sampler.get('power', 0.5) == 1
-    if sampler.get('type') in SAMPLERS and not instance_balanced:
-        found.append(f'{SAMPLERS[sampler["type"]]} (train_dataloader.sampler)')
-    return found
+    if sampler.get('type') not in SAMPLERS or instance_balanced:
+        return []
+    return [f'{SAMPLERS[sampler["type"]]} (train_dataloader.sampler)']
 
 
-def double_correction(cfg: Mapping) -> str | None:
-    """One sentence that names the corrections where there are two or more; None elsewhere."""
-    found = corrections_of(cfg)
+def double_correction(found: Sequence[str]) -> str | None:
+    """One sentence that names the corrections of the class prior where there are two or more; None elsewhere."""
     if len(found) < 2:
         return None
     return (
         f'warning: {", ".join(found[:-1])} and {found[-1]} both correct the class imbalance, which together overshoot as a '
         'rule: leave one of them out, unless this is what you want to try.'
     )
+
+
+def corrected_already(adjust: str, corrections: Sequence[str]) -> str | None:
+    """What a user should know of a correction of the class prior, put on a model that training has corrected already.
+
+    Args:
+        adjust: the correction.
+        corrections: those of training, in words.
+    """
+    by = ' and '.join(corrections)
+    if not corrections or adjust not in ('prior', 'logit_adjustment'):
+        return None
+    if adjust == 'prior':
+        return f'its probabilities count on a uniform prior already, by {by}: corrected from that one'
+    return f'warning: {by} has corrected the class prior in training; logit adjustment on top of that overshoots as a rule'
 
 
 def late_schedules(cfg: Mapping) -> list[str]:

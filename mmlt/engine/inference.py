@@ -1,5 +1,6 @@
 """A finished model by itself, rebuilt from its checkpoint alone: uint8 images in, logits out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from mmengine.device import get_device
 from torch import Tensor
 
 from mmlt.batch import Batch
-from mmlt.config.warnings import corrections_of
+from mmlt.config.warnings import balanced_by_sampling
 from mmlt.datasets.views import View
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.engine.device import autocast, resolve_precision
@@ -56,8 +57,12 @@ class Predictor:
             )
         self.view = _sized(stored_view(self.meta), image_size, checkpoint)
         self.several = is_multi_label(self.meta, self.model)
-        trained = dict(model=self.meta.get('model'), train_dataloader=self.meta.get('outcome'))  # the sampler stands in it
-        self.corrections = corrections_of(trained)
+        self.corrections = corrections_of(self.model, self.meta)
+
+    @property
+    def prior_of_outputs(self) -> list[int]:
+        """See the function of this name."""
+        return prior_of_outputs(self.corrections, self.class_counts)
 
     @property
     def config(self) -> str:
@@ -80,6 +85,17 @@ class Predictor:
         with autocast(self.precision):
             records = self.model.val_step(Batch(images, torch.zeros_like(places), places, places))
         return records[0]['logits'].cpu()
+
+
+def corrections_of(model: LongTailedClassifier, meta: dict) -> list[str]:
+    """In words, what in the training of a finished model moved the class prior of its outputs towards a uniform one."""
+    return [*model.corrections, *balanced_by_sampling(meta.get('outcome') or {})]
+
+
+def prior_of_outputs(corrections: Sequence[str], class_counts: Sequence[int]) -> list[int]:
+    """The class prior, as counts, that a model's probabilities count on: that of training, or a uniform one where training
+    corrected it."""
+    return [1] * len(class_counts) if corrections else list(class_counts)
 
 
 def stored_view(meta: dict) -> View | None:

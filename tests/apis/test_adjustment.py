@@ -62,6 +62,8 @@ def test_a_known_prior_comes_from_a_file(runs, tmp_path):
     prior.write_text(json.dumps([0] * 9 + [1]))
     rows = run(runs['cao'], 'prior', test_prior=str(prior))['per_class']
     assert [row['accuracy'] for row in rows] == [0.0] * 9 + [100.0]
+    prior.write_text(json.dumps({'9': 2, '0': 0}))  # by name; a class that is not named has none
+    assert run(runs['cao'], 'prior', test_prior=str(prior))['per_class'] == rows
     prior.write_text('[1, 2]')
     with pytest.raises(UserError, match='10 numbers'):
         run(runs['cao'], 'prior', test_prior=str(prior))
@@ -69,6 +71,22 @@ def test_a_known_prior_comes_from_a_file(runs, tmp_path):
         run(runs['cao'], 'prior', test_prior=str(tmp_path / 'none.json'))
     estimated = run(runs['cao'], 'prior', test_prior='estimate')['adjustment']
     assert estimated['found_on'] == 'unlabelled test images' and sum(estimated['value']) == pytest.approx(1)
+
+
+def test_a_model_balanced_in_training_is_corrected_from_a_uniform_prior(tmp_path, capsys):
+    overrides = {**SHORT, 'model.loss.type': 'BalancedSoftmaxLoss'}
+    result = train(CE, work_dir=tmp_path / 'run', overrides=overrides)
+    checkpoint = tmp_path / 'run' / result['checkpoint']['file']
+
+    def adjusted(*settings):
+        return evaluate(CE, checkpoint, overrides=overrides, work_dir=tmp_path / 'test', adjustment=Adjustment(*settings))
+
+    capsys.readouterr()
+    assert adjusted('prior')['metrics'] == pytest.approx(result['last']['metrics'], abs=1e-4)
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'uniform prior already, by balanced softmax (model.loss): corrected from that one' in said
+    assert adjusted('logit_adjustment')['metrics']['accuracy/top1'] != result['last']['metrics']['accuracy/top1']
+    assert 'overshoots' in capsys.readouterr().out
 
 
 def test_tau_normalisation_and_nearest_means_replace_the_head_of_this_evaluation_only(runs):

@@ -138,6 +138,28 @@ def test_a_teacher_of_some_classes_is_attached_by_their_places():
             model.attach('teacher', [other], [classes])
 
 
+def test_a_loss_that_scales_cosines_has_its_predictions_scaled_alike():
+    """As a prediction, a teacher and one of several experts; RIDE's way, a head that scales, predicts and learns the same."""
+    head = dict(type='CosineHead', num_classes=4)
+    for network in (BACKBONE, EXPERTS):
+        plain = build(backbone=network, head=dict(head, scale=1.0), loss=dict(type='LDAMLoss', scale=30.0)).eval()
+        loss = dict(type='Classification', loss=dict(type='LDAMLoss', scale=30.0), logit_scale=30.0)
+        scaled = build(backbone=network, head=dict(head, scale=30.0), loss=loss).eval()
+        scaled.load_state_dict(plain.state_dict())
+        given = batch()
+        cosines = plain.network(given.images).logits
+        assert cosines.abs().max() <= 1.0001
+        for model in (plain, scaled):
+            (record,) = model(*given, mode='predict')
+            wanted = 30 * (cosines.mean(1) if network is EXPERTS else cosines)
+            assert torch.allclose(record['logits'], wanted, atol=1e-4)
+            assert torch.allclose(model.outputs(given.images).logits, wanted, atol=1e-4)
+            if network is EXPERTS:
+                assert torch.allclose(record['expert_logits'], 30 * cosines, atol=1e-4)
+        losses = [model(*given, mode='loss')['loss_cls'] for model in (plain, scaled)]
+        assert torch.allclose(*losses, atol=1e-4)
+
+
 def test_an_image_of_several_labels_is_refused_by_terms_of_one():
     given = batch()._replace(targets=torch.zeros(5, 4))
     with pytest.raises(UserError, match=r'Classification takes one label\(s\) an image, the data have many'):

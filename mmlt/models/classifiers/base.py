@@ -50,6 +50,9 @@ class LongTailedClassifier(BaseModel):
         thresholds: (K,) logits from which on a class of several is predicted, where they were chosen (`ThresholdHook`); None
             for 0, a probability of one half. In a checkpoint they stand in `meta`.
         terms: the terms, in the order in which they are computed.
+        corrections: in words, what in these parts moves the class prior of the logits towards a uniform one; distillation
+            does not count, unless it is all that the predicting head learns by. Sampling is not among the parts.
+        output_scale: of the logits of `outputs` and `prediction`: the loss's own, where that takes plain cosines.
         expert_weights: (E,), the weights of the experts' logits in the prediction, where they were learnt at test time;
             None for equal ones. They are in no checkpoint.
 
@@ -100,6 +103,10 @@ class LongTailedClassifier(BaseModel):
                 )
         if self.reweighting is not None and not any(term.takes_class_weights for term in self.terms):
             raise UserError(f'no loss of {type(self).__name__} takes class weights: leave out model.reweighting.')
+        self.corrections = [term.balanced_by for term in self.terms if term.balanced_by]
+        if self.reweighting is not None and self.reweighting.beta:
+            self.corrections.append('class weights (model.reweighting)')
+        self.output_scale = self.terms[0].output_scale
         self._teachers = Teachers()
 
     def build_head(self, head: dict) -> nn.Module:
@@ -364,12 +371,13 @@ class LongTailedClassifier(BaseModel):
 
     def outputs(self, images: Tensor) -> Outputs:
         """Features (B, C) and logits (B, K) of normalised images (B, 3, H, W), of experts those of their ensemble."""
-        return self.ensemble(self.network(images))
+        found = self.ensemble(self.network(images))
+        return found if self.output_scale == 1 else found._replace(logits=self.output_scale * found.logits)
 
     def prediction(self, images: Tensor) -> dict[str, Tensor]:
         """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32, and `expert_logits` (B, E, K)
         and `thresholds` (K,) where there are some."""
-        logits = self.network(images).logits.float()
+        logits = self.output_scale * self.network(images).logits.float()
         cuts = {} if self.thresholds is None else dict(thresholds=self.thresholds)
         if self.num_experts:
             return dict(logits=self.combine(logits), expert_logits=logits, **cuts)

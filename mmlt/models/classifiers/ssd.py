@@ -46,6 +46,7 @@ class SSDClassifier(LongTailedClassifier):
         hard = dict(type='HardHead', head=head, loss=loss or dict(type='CrossEntropyLoss'))
         soft = dict(type='LogitDistillHead', temperature=temperature)
         super().__init__(head=head, loss=hard, terms=[soft, *terms], **others)
+        self.corrections.append('a balanced teacher, which alone trains the head that predicts')
 
     @property
     def hard_head(self) -> nn.Module:

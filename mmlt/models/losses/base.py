@@ -21,12 +21,17 @@ class Loss(nn.Module):
         draws: whether it takes `draw`. A loss with random numbers uses no generator of its own, so that a resumed run and
             one with other ranks draw alike.
         multi_label: whether its target is float (B, K), several labels an image; it then takes `num_images`.
+        balanced_by: in words, how it moves the class prior of the logits towards a uniform one; None where it does not.
+            Margins and label smoothing do not count.
+        logit_scale: by what it multiplies the logits before its softmax; predictions are scaled alike.
     """
 
     weighs_samples = True
     divides_by_weights = True
     draws = False
     multi_label = False
+    balanced_by: str | None = None
+    logit_scale: float = 1.0
 
     def forward(
         self,

@@ -46,6 +46,8 @@ class FocalLoss(Loss):
 class BalancedSoftmaxLoss(Loss):
     """See `mmlt.models.losses.balanced_softmax_loss`."""
 
+    balanced_by = 'balanced softmax (model.loss)'
+
     def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
         """See `Loss.compute`."""
         return balanced_softmax_loss(logits, target, class_counts, **weights)
@@ -62,6 +64,7 @@ class LogitAdjustedLoss(Loss):
     def __init__(self, tau: float = 1.0) -> None:
         super().__init__()
         self.tau = number(self, 'tau', tau, least=0)
+        self.balanced_by = 'the logit-adjusted loss (model.loss)' if tau else None
 
     def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
         """See `Loss.compute`."""
@@ -80,7 +83,7 @@ class LDAMLoss(Loss):
     def __init__(self, max_margin: float = 0.5, scale: float = 30.0) -> None:
         super().__init__()
         self.max_margin = number(self, 'max_margin', max_margin, least=0)
-        self.scale = number(self, 'scale', scale, above=0)
+        self.scale = self.logit_scale = number(self, 'scale', scale, above=0)
 
     def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
         """See `Loss.compute`."""
@@ -119,6 +122,7 @@ class VSLoss(Loss):
         super().__init__()
         self.gamma = number(self, 'gamma', gamma, least=0)
         self.tau = number(self, 'tau', tau, least=0)
+        self.balanced_by = 'the vector-scaling loss (model.loss)' if tau else None
 
     def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
         """See `Loss.compute`."""

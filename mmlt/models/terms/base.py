@@ -17,6 +17,8 @@ class Term(nn.Module):
         labels: what it takes as target: `one` label an image, int64 (B,); `many`, float (B, K); a tuple of these.
         takes_class_weights: whether the class weights of `reweighting` change it.
         unmixable: why it cannot learn from mixed images, in a few words; None where it can.
+        balanced_by: in words, how it moves the class prior of the network's logits towards a uniform one; None if it does not.
+        output_scale: by what the network's logits are multiplied in a prediction, where this is the loss of the labels.
         former_names: how its parts were called in checkpoints before they stood in a term, `{old prefix: new prefix}`.
     """
 
@@ -26,6 +28,8 @@ class Term(nn.Module):
     labels: tuple[str, ...] = ('one',)
     takes_class_weights = False
     unmixable: str | None = None
+    balanced_by: str | None = None
+    output_scale: float = 1.0
     former_names: dict[str, str] = {}
 
     def bind(self, model: nn.Module) -> None:

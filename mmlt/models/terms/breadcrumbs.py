@@ -41,6 +41,7 @@ class BreadcrumbTrails(Term):
     """
 
     unmixable = 'a trail holds features of one class'
+    balanced_by = 'a head that learns class-balanced features'
 
     def __init__(self, optimizer: dict, param_scheduler: Sequence[dict] = (), max_mib: float = 4096) -> None:
         super().__init__()

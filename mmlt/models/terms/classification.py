@@ -50,6 +50,16 @@ class Classification(Term):
         name = type(getattr(self.loss, 'loss', self.loss)).__name__
         return f'{name} must derive from mmlt.models.losses.Loss and take sample_weights (B,)'
 
+    @property
+    def balanced_by(self) -> str | None:
+        """The loss's."""
+        return self.loss.balanced_by
+
+    @property
+    def output_scale(self) -> float:
+        """What the loss does to the network's logits."""
+        return self.loss.logit_scale / self.logit_scale
+
     def forward(self, step: Step) -> dict[str, Tensor]:
         """`loss_cls`."""
         return {'loss_cls': self.weight * self.of_logits(step, step.outputs().logits)}
@@ -79,6 +89,7 @@ class ExpertPriors(Term):
         super().__init__()
         self.experts = tuple(experts)
         self.tau = number('SADE', 'tau', tau, least=0)
+        self.balanced_by = "SADE's experts (model.experts)" if set(self.experts) != {'forward'} else None
 
     def bind(self, model: nn.Module) -> None:
         """Compare with the network's experts."""
@@ -104,6 +115,11 @@ class ExpertTaus(Term):
     Raises:
         UserError: `taus` does not name one number for each expert of the network.
     """
+
+    @property
+    def balanced_by(self) -> str | None:
+        """Experts of several strengths predict as one of the mean strength."""
+        return "BalPoE's experts (model.taus)" if sum(self.taus) else None
 
     def __init__(self, taus: Sequence[float] = (0.0, 1.0, 2.0)) -> None:
         super().__init__()

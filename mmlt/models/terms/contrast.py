@@ -91,6 +91,7 @@ class ParametricContrast(Term):
 
     views = 2
     unmixable = ONE_LABEL
+    balanced_by = 'parametric contrast, which adds the log prior to the class logits'
     former_names = {'projector.': 'projector.', 'queue.': 'queue.', 'encoder_k.': 'encoder_k.'}
 
     def __init__(

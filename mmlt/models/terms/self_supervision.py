@@ -58,6 +58,7 @@ class HardHead(Classification):
     """
 
     former_names = {}
+    balanced_by, output_scale = None, 1.0  # whatever its loss: another head predicts
 
     def __init__(self, head: dict, loss: dict, logit_scale: float = 1.0, weight: float = 1.0) -> None:
         super().__init__(loss, logit_scale, weight)
