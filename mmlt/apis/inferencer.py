@@ -82,8 +82,9 @@ class Inferencer:
         """A prediction for each picture, in order; a picture that cannot be read has a `problem` in place of probabilities.
 
         Args:
-            pictures: paths of files, folders or lists (see `find_pictures`), PIL pictures, uint8 arrays (H, W, 3) or tensors
-                (3, H, W); one or several.
+            pictures: paths of files, folders or lists (see `find_pictures`), PIL pictures, read as their files are (see
+                `read_rgb`; a large JPEG alone differs by a few grey levels, for its file is decoded smaller where that is
+                enough), uint8 arrays (H, W, 3) or tensors (3, H, W), taken to be upright; one or several.
         """
         return list(self.stream(pictures))
 

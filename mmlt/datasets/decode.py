@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from mmlt.errors import UserError, brief, reason
 
@@ -43,14 +43,28 @@ def read_rgb(file: str | Path | bytes, name: str, max_value: float | None = None
     """
     try:
         with _opened(file) as stream, Image.open(stream) as picture:
-            _check_mode(picture, name, max_value)
-            picture.load()
-            rgb = _narrow(picture, name, max_value) if picture.mode in WIDE else _rgb(picture)
-            turn = TURNS.get(orientation_of(picture))  # after loading: a TIFF has been turned by then
-            return rgb.transpose(turn) if turn is not None else rgb
+            return rgb_of(picture, name, max_value)
     except (FileNotFoundError, UserError):
         raise
     except Exception as error:  # a damaged file fails in many ways
+        raise _unreadable(name, error) from error
+
+
+def rgb_of(picture: Image.Image, name: str, max_value: float | None = None) -> Image.Image:
+    """See `read_rgb`, of a picture that Pillow has opened, or made.
+
+    Raises:
+        UserError: see `read_rgb`.
+    """
+    try:
+        _check_mode(picture, name, max_value)
+        picture.load()
+        rgb = _narrow(picture, name, max_value) if picture.mode in WIDE else _rgb(picture)
+        turn = TURNS.get(orientation_of(picture))  # after loading: a TIFF has been turned by then
+        return rgb.transpose(turn) if turn is not None else rgb
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file, or one that has been closed
         raise _unreadable(name, error) from error
 
 
@@ -102,7 +116,7 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, 'O_NONBLOCK', 0))  # a pipe has no writer to wait for
 
 
-def _check_mode(picture: ImageFile.ImageFile, name: str, max_value: float | None) -> None:
+def _check_mode(picture: Image.Image, name: str, max_value: float | None) -> None:
     if picture.mode not in WIDE + NARROW:
         raise UserError(f'{name} is an image of mode {picture.mode}, which is not read: convert it to RGB.')
     if max_value is None and picture.mode == 'I' and picture.format not in ('PNG', 'PPM'):
@@ -110,14 +124,15 @@ def _check_mode(picture: ImageFile.ImageFile, name: str, max_value: float | None
             f'{name} holds whole numbers of a sign or of 32 bits, and nothing says which value is white: set max_value of '
             'the data set, or convert it to 8 or 16 bits.'
         )
-    if max_value is not None and picture.mode not in WIDE and any('16' in str(tile[3]) for tile in picture.tile):
+    tiles = getattr(picture, 'tile', ())  # how the pixels of a file are stored
+    if max_value is not None and picture.mode not in WIDE and any('16' in str(tile[3]) for tile in tiles):
         raise UserError(
             f'{name} has colours of 16 bits, which max_value does not scale: convert it to 8 bits a channel, or take '
             'max_value out of the data set.'
         )
 
 
-def orientation_of(picture: ImageFile.ImageFile) -> int:
+def orientation_of(picture: Image.Image) -> int:
     """EXIF's orientation, 1 to 8; 1 where the file says none."""
     try:
         return picture.getexif().get(ORIENTATION, 1)
@@ -133,7 +148,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
     return picture.convert('RGB')
 
 
-def _narrow(picture: ImageFile.ImageFile, name: str, max_value: float | None) -> Image.Image:
+def _narrow(picture: Image.Image, name: str, max_value: float | None) -> Image.Image:
     values = np.asarray(picture)
     tags = getattr(picture, 'tag_v2', {})
     if picture.mode != 'F' and max_value is None:

@@ -12,7 +12,7 @@ from mmlt import apis
 from mmlt.apis import Inferencer, train
 from mmlt.datasets.digits import Digits
 from mmlt.datasets.image_list import ImageList
-from mmlt.datasets.pictures import find_pictures
+from mmlt.datasets.pictures import find_pictures, see
 from mmlt.datasets.views import View
 from mmlt.engine.checkpoint import load_checkpoint, save_checkpoint
 from mmlt.engine.inference import Predictor
@@ -107,6 +107,35 @@ def test_pictures_arrays_tensors_and_files_are_the_same(trained, pictures):
     for one in given[1:]:
         assert np.array_equal(one.probabilities, given[0].probabilities)
     assert given[2].picture == 'picture 0' and predict([array, file])[1].picture == str(file)
+
+
+@pytest.mark.parametrize('kind', ['turned', 'turned TIFF', 'grey of 16 bits', 'palette with transparency'])
+@pytest.mark.parametrize('backend', ['opencv', 'pillow'])
+def test_an_opened_picture_is_read_as_its_file(kind, backend, tmp_path):
+    pixels = np.random.default_rng(2).integers(0, 256, (30, 20, 3), dtype=np.uint8)
+    file, exif = tmp_path / ('x.tif' if 'TIFF' in kind else 'x.png'), Image.Exif()
+    exif[0x0112] = 6
+    if kind == 'grey of 16 bits':
+        Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(file)
+    elif kind == 'palette with transparency':
+        Image.fromarray(pixels).quantize(16).save(file, transparency=bytes(range(16)))
+    else:
+        Image.fromarray(pixels).save(file, exif=exif)
+    view = View(16, 16, 18, backend=backend)
+    for given in (Image.open(file), Image.open(file).copy()):
+        assert torch.equal(see(given, 0, view).image, see(file, 0, view).image)
+
+
+def test_what_a_file_cannot_say_is_refused_of_an_opened_picture_too(tmp_path):
+    values = np.arange(64, dtype=np.float32).reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / 'x.tif')
+    with Image.open(tmp_path / 'x.tif') as closed:
+        pass
+    for view, words in ((View(8, 8), 'from 0 to 63, which is not within 0 to 1'), (View(8, 8, max_value=63), None)):
+        found = [see(one, 0, view) for one in (tmp_path / 'x.tif', Image.open(tmp_path / 'x.tif'), Image.fromarray(values))]
+        for one in found:
+            assert words in one.problem if words else torch.equal(one.image, found[0].image)
+    assert 'cannot be read as an image' in see(closed, 0, View(8, 8)).problem
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_predicted(trained, pictures, tmp_path):

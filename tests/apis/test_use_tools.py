@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from mmlt.apis import Inferencer
 from mmlt.apis.publish import publish
 from mmlt.engine.checkpoint import load_checkpoint
 from mmlt.errors import UserError
+
+PAGE = (Path(__file__).resolve().parents[2] / 'docs/use.md').read_text(encoding='utf-8')
 
 
 def rows(path):
@@ -201,6 +205,15 @@ def test_an_onnx_file_predicts_pictures_of_any_size_by_itself(call, published, t
         assert np.abs(probabilities - wanted).max() < 1e-5
     assert json.loads(facts['classes']) == list('0123456789') and json.loads(facts['adjustment'])['adjust'] == 'prior'
     assert json.loads(facts['class_counts'])[0] == 124 and json.loads(facts['shot_groups'])['many'] == [0]
+    # The page's example reads photos as mmlt does: upright, 16 bits by their high bytes.
+    (example,) = [block for block in re.findall(r'^```python\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL) if 'onnx' in block]
+    pixels, exif = draws.integers(0, 256, (8, 8, 3), dtype=np.uint8), Image.Exif()
+    exif[0x0112] = 6
+    for picture, options in ((pixels, dict(exif=exif)), (pixels[..., 0].astype(np.uint16) * 257, {})):
+        Image.fromarray(picture).save('photo.jpg', 'PNG', **options)
+        names = {}
+        exec(compile(example, 'docs/use.md', 'exec'), names)
+        assert np.abs(names['probabilities'] - predict('photo.jpg')[0].probabilities).max() < 1e-5
 
 
 def test_torch_export_of_several_labels_with_thresholds(call, trained):
