@@ -201,8 +201,9 @@ class Stage:
         files = [*initial_weights(self.cfg.model), *pretrained_files(self.cfg.model)]
         files += [self.cfg.load_from] if self.cfg.get('load_from') else []
         files += [hook['features_file'] for hook in self.cfg.get('custom_hooks') or [] if hook.get('features_file')]
-        data, tested_on = self.loader.dataset, self.val_loader.dataset
+        data, *evaluated_on = [each.dataset for each in (self.loader, self.val_loader, self.test_loader) if each is not None]
         # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
+        content = [None if one.metainfo.get('verified') else one.fingerprint() for one in evaluated_on]
         return outcome_of(
             self.cfg,
             data.fingerprint(),
@@ -210,9 +211,10 @@ class Stage:
             get_world_size(),
             needs,
             reading=None if data.resident else self.cfg.train_dataloader.dataset,
-            scaled_by=[backend for one in (data, tested_on) if (backend := scaling_of(one)) not in (None, 'pillow')],
+            scaled_by=[backend for one in (data, *evaluated_on) if (backend := scaling_of(one)) not in (None, 'pillow')],
             weights=[sha256_of(path) for path in files if Path(path).is_file()],
-            test_fingerprint=None if tested_on.metainfo.get('verified') else tested_on.fingerprint(),
+            test_fingerprint=content[0],
+            final_test_fingerprint=content[1] if self.test_loader else None,
         )
 
     @property

@@ -153,6 +153,12 @@ def test_ones_own_images(call, tmp_path):
     assert 'crop' not in test_data, 'what is set aside is looked at as a test image is'
     done = call('test', config, 'run/epoch_2.pth', '--adjust', 'temperature', '--temperature', 'tune', '--out', 'tuned.json')
     assert done.code == 0 and json.loads(Path('tuned.json').read_text())['adjustment']['found_on'] == 'holdout', done
+    again = ['train', config, '--work-dir', 'run', '--cfg-options', *short]
+    assert 'nothing to do' in call(*again).out
+    one, other = sorted((tmp_path / 'test').rglob('*.png'))[:2]
+    shutil.copy(other, one)
+    done = call(*again)  # as without a hold-out: its figures are of other images
+    assert done.code == 1 and 'of other data (outcome.final_test_fingerprint.content_sha256 was' in done.err, done
 
 
 def test_ones_own_validation_set_is_what_is_chosen_and_tuned_on(call, tmp_path):

@@ -56,10 +56,11 @@ def test_how_closely_files_are_looked_at_decides_nothing(key, value, folders):
 
 
 @pytest.mark.parametrize('changed', ['train/b/2.png', 'test/a/0.png'])
-def test_other_images_by_the_same_names_are_another_run(changed, folders):
-    before = Stage(folders).config_hash
+@pytest.mark.parametrize('holdout', [False, True])
+def test_other_images_by_the_same_names_are_another_run(changed, holdout, folders):
+    before = Stage(folders, overrides=dict(holdout=holdout)).config_hash
     Image.new('RGB', (9, 9), (1, 2, 3)).save(folders.parent / changed)
-    assert Stage(folders).config_hash != before
+    assert Stage(folders, overrides=dict(holdout=holdout)).config_hash != before
 
 
 @pytest.mark.slow
