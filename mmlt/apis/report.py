@@ -65,7 +65,12 @@ def _test_data(run: RunFiles, config: str | Path | None, overrides: dict[str, An
             import_custom_code(cfg, left)
         else:
             cfg = load_config(config or run.record['config'], overrides if config else run.record['overrides'])
-        return build_loader(cfg.val_dataloader if run.record['evaluated_epochs'] else cfg.test_dataloader).dataset
+        # A run's figures are of the set it was evaluated on while it trained, unless that one only chose its epochs.
+        while_training = run.record['evaluated_epochs'] and not run.record.get('holdout')
+        loader = dict(cfg.val_dataloader if while_training else cfg.test_dataloader)
+        if cfg.get('train_dataloader', {}).get('classes'):
+            loader['classes'] = run.classes
+        return build_loader(loader).dataset
     except Exception as error:  # a config or data that are gone: a page without pictures is better than none
         why = str(error) if isinstance(error, UserError) else reason(error)
         say(f'{run.folder}: no pictures, as the test images cannot be read: {why}')

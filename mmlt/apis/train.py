@@ -98,7 +98,7 @@ def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed
             why = f'needed by {needed_by}' if needed_by else 'nothing to do'
             say(f'{stage.name}, seed {stage.seed}: finished before in {found[0]["folder"]} ({why})')
             if is_main_process():
-                ensure_report(Path(found[0]['folder']), stage.val_loader.dataset)
+                ensure_report(Path(found[0]['folder']), stage.tested_on)
                 if not needed_by:
                     draw_finished(stage.cfg, Path(found[0]['folder']))
             return found[0]
@@ -169,7 +169,7 @@ def run_alone(
         if full := outcome.loop.evaluation():
             write_evaluation(stage.folder / RESULTS_FILE, full.record(outcome.split), full.arrays())
         write_results(stage.folder, record)  # from here on the run counts as finished
-        leave_report(stage.folder, stage.val_loader.dataset)
+        leave_report(stage.folder, stage.tested_on)
         note_drawn(stage.cfg, stage.folder)
     minutes, rest = divmod(round(seconds), 60)
     say(f'{stage.name}: finished in {minutes}:{rest:02} min, {record["images_per_s"]:.0f} images/s')
@@ -231,7 +231,7 @@ def evaluated_on(stage: Stage) -> dict:
     sets = dict(training=stage.loader.dataset)
     if stage.test_loader:
         sets[chosen_on(stage)] = stage.val_loader.dataset
-    return dict(sets, test=(stage.test_loader or stage.val_loader).dataset)
+    return dict(sets, test=stage.tested_on)
 
 
 def results_of(stage: Stage, runner: LongTailedRunner, outcome: Outcome, prerequisites: dict, seconds: float) -> dict:

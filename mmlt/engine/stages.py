@@ -181,6 +181,11 @@ class Stage:
             return build_loader(cfg)
 
     @property
+    def tested_on(self) -> Any:
+        """The data set that the run's figures are of, whatever set its epochs are chosen on."""
+        return (self.test_loader or self.val_loader).dataset
+
+    @property
     def depth(self) -> int:
         """0 for a run without prerequisites, 1 for a student of such a run, and so on."""
         return max((need.source.depth + 1 for need in self.needs if isinstance(need.source, Stage)), default=0)

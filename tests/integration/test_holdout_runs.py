@@ -65,6 +65,27 @@ def test_the_test_set_has_no_say_before_the_end(finished):
     assert log.index('chosen on 40 images') < log.index('the test set, 500 images, is looked at now')
 
 
+def test_the_page_has_pictures_of_the_test_images(finished, call):
+    left = (finished / 'report.html').read_text()
+    assert left.count('<img ') > 20 and 'has changed' not in left
+    folder = Path(shutil.copytree(finished, 'run'))
+    (folder / 'report.html').unlink()
+    assert call('report', folder).code == 0
+    assert (folder / 'report.html').read_text() == left
+    (folder / 'report.html').unlink()
+    done = call('train', CE, '--holdout', '--work-dir', folder, '--cfg-options', *ODD)
+    assert 'nothing to do' in done.out and (folder / 'report.html').read_text() == left
+
+
+def test_the_page_of_a_run_on_some_classes_has_pictures_of_these(call):
+    some = ['train_cfg.max_epochs=1', 'param_scheduler.0.milestones=[1]', 'train_dataloader.classes=[7,3]']
+    done = call('train', CE, '--holdout', '--work-dir', 'run', '--cfg-options', *some)
+    assert done.code == 0, done
+    left = Path('run/report.html').read_text()
+    assert left.count('<img ') and read_evaluation('run')['classes'] == ['7', '3']
+    assert call('report', 'run').code == 0 and Path('run/report.html').read_text() == left
+
+
 def test_a_run_killed_before_its_end_is_tested_alike(finished, call):
     folder = Path(shutil.copytree(finished, 'run'))
     for name in ('results.json', 'evaluation.json', 'evaluation_images.npz'):
