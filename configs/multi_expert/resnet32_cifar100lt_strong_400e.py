@@ -8,4 +8,3 @@ _base_ = [
 ]
 
 train_dataloader = dict(batch_size=64)
-model = dict(head=dict(init='torch'))

@@ -30,7 +30,7 @@ train_dataloader = dict(batch_size=256, drop_last=True, dataset=dict(crop_area=[
 train_cfg = dict(max_epochs=30)
 optim_wrapper = dict(optimizer=dict(lr=0.02, weight_decay=2e-4, nesterov=True))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1 / 3, begin=0, end=5),
-    dict(type='MultiStepLR', milestones=[10, 20], gamma=0.1),
+    dict(type='LinearLR', start_factor=7 / 15, begin=0, end=5),  # they count each epoch before it is trained
+    dict(type='MultiStepLR', milestones=[9, 19], gamma=0.1),
 ]
 auto_scale_lr = dict(base_batch_size=256)

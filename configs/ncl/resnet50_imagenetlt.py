@@ -2,6 +2,7 @@
 
 No figure that was seen is reported for it. As in the configs that the authors released there is no contrastive branch. Their
 cosine classifiers have a learned bias, which these have not. Source: Li et al., NCL (CVPR 2022), and its code.
+Their learning rate is one epoch ahead of this cosine.
 Their batch normalisation sees the images of all GPUs: `--cfg-options sync_bn=torch`.
 """
 

@@ -2,6 +2,7 @@
 
 74.9 is reported, as a reader of the paper quotes it. As in the configs that the authors released there is no contrastive
 branch. Their cosine classifiers have a learned bias, which these have not. Source: Li et al., NCL (CVPR 2022), and its code.
+Their learning rate is one epoch ahead of this cosine.
 Their batch normalisation sees the images of all GPUs: `--cfg-options sync_bn=torch`.
 """
 

@@ -26,3 +26,4 @@ optim_wrapper = dict(
 )
 param_scheduler = [dict(type='MultiStepLR', milestones=[10, 20], gamma=0.1)]
 auto_scale_lr = dict(base_batch_size=128)
+aggregation = dict(lr=0.01, weight_decay=4e-4)  # of `tools/test.py --aggregate`

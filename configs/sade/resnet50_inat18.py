@@ -23,3 +23,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.2, begin=0, end=5),  # lr * epoch / 5, epochs counted from 1
     dict(type='MultiStepLR', milestones=[60, 80], gamma=0.1),
 ]
+aggregation = dict(lr=0.2, weight_decay=2e-4)  # of `tools/test.py --aggregate`

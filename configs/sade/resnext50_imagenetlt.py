@@ -16,3 +16,4 @@ train_dataloader = dict(batch_size=64)
 train_cfg = dict(max_epochs=180)
 optim_wrapper = dict(optimizer=dict(lr=0.025, nesterov=True))
 auto_scale_lr = dict(base_batch_size=64)
+aggregation = dict(lr=0.025)  # of `tools/test.py --aggregate`

@@ -1,6 +1,7 @@
 """Weight the experts of a finished model by what the unlabelled test images say (`tools/test.py --aggregate`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 
 import torch
 from mmengine.dist import broadcast
@@ -23,7 +24,7 @@ def aggregate(runner: LongTailedRunner, setting: Aggregation | None = None) -> d
 
     Args:
         runner: holds the model, its weights loaded, and the test set.
-        setting: how; SADE's by default.
+        setting: how; SADE's for CIFAR by default.
 
     Returns:
         For the record: `weights`, `epochs` that it took, `similarity` of the views [with equal weights in the first
@@ -52,6 +53,19 @@ def aggregate(runner: LongTailedRunner, setting: Aggregation | None = None) -> d
         similarity=[similarities[0], similarities[-1]],
         found_on='unlabelled test images',
     )
+
+
+def aggregation_of(cfg: Mapping) -> Aggregation:
+    """How a config wants the weights learnt, by its `aggregation`.
+
+    Raises:
+        UserError: a setting that there is not.
+    """
+    try:
+        return Aggregation(**(cfg.get('aggregation') or {}))
+    except TypeError as error:
+        names = ', '.join(one.name for one in fields(Aggregation))
+        raise UserError(f'aggregation takes {names} ({error}): correct the config.') from error
 
 
 def shuffled_test_set(runner: LongTailedRunner, setting: Aggregation) -> BatchLoader:

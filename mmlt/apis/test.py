@@ -10,7 +10,7 @@ from mmengine.dist import get_world_size, is_main_process
 from mmlt.analysis.evaluation_files import write_evaluation
 from mmlt.analysis.results import BY_LABEL_FILE, evaluation, make_record, write_by_label_csv, write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
-from mmlt.apis.aggregation import aggregate
+from mmlt.apis.aggregation import aggregate, aggregation_of
 from mmlt.apis.ensemble import join
 from mmlt.apis.final_test import split_of, tuned_values
 from mmlt.apis.inputs import check_files, say_skipped, skipped
@@ -110,7 +110,7 @@ def test(
     check_files({'test': tested})
     say_skipped({'test': tested})
     joined = [meta, *join(runner.bare_model, meta, others)] if others else []
-    aggregated = aggregate(runner) if aggregate_experts else None
+    aggregated = aggregate(runner, aggregation_of(cfg)) if aggregate_experts else None
     adjusted = adjust_model(adjustment, runner, data, meta, config_name(path)) if adjustment else None
     start = time.perf_counter()
     metrics = runner.test()

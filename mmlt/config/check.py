@@ -21,7 +21,7 @@ KNOWN_KEYS = {
     *('custom_hooks', 'custom_imports', 'env_cfg', 'visualizer', 'prerequisites', 'precision', 'runner_type'),
     *('data_preprocessor', 'num_classes', 'model_wrapper_cfg', 'compile', 'log_level'),
     *('find_unused_parameters', 'load_from', 'auto_scale_lr', 'log_processor', 'activation_checkpointing', 'holdout'),
-    *('sync_bn', 'static_graph'),
+    *('sync_bn', 'static_graph', 'aggregation'),
     *FACTS,
 }
 # What MMEngine reads and mmlt has another way for.
@@ -75,6 +75,7 @@ def kind_at(path: str) -> str | None:
 # What the tables below hold must be a table: a part, or parts by name.
 TABLES = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg')
 TABLES += ('test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'default_hooks', 'prerequisites', 'env_cfg')
+TABLES += ('aggregation',)
 # Keys of loaders and prerequisites. These dicts have no `type`, so a misspelt key is noticed here only.
 LOADER_KEYS = {'batch_size', 'dataset', 'sampler', 'partner_sampler', 'num_workers', 'drop_last'}
 TRAINING_KEYS = {'classes', 'global_batch_size'}  # of the training loader alone; evaluated is on the classes trained on

@@ -98,7 +98,8 @@ def first_drop(schedule: Any, where: str) -> int:
         UserError: the schedule has no drop.
     """
     parts = schedule if isinstance(schedule, (list, tuple)) else [schedule]
-    drops = [drop for part in parts if part and part.get('by_epoch', True) for drop in part.get('milestones', [])]
+    stepped = [part for part in parts if part and part.get('by_epoch', True)]
+    drops = [part.get('begin', 0) + drop for part in stepped for drop in part.get('milestones', [])]
     if not drops:
         raise UserError(f'{where} is {FIRST_DROP!r}, but param_scheduler has no milestones in epochs: give a number.')
     return min(drops)

@@ -52,7 +52,7 @@ def check_override(cfg: Config, name: str) -> None:
     """
     node: Any = cfg
     keys = name.split('.')
-    if keys[0] in ROUTE:  # its keywords are torch's
+    if keys[0] in ROUTE or keys[0] == 'aggregation':  # torch knows its keywords, or they are checked where they are used
         return
     if keys[0] in ELSEWHERE:
         raise UserError(f'--cfg-options {name}: mmlt does not read {keys[0]!r}: {ELSEWHERE[keys[0]]}.')

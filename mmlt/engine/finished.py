@@ -86,6 +86,13 @@ def harmless(node: Any) -> Any:
     return {key: harmless(item) for key, item in node.items() if key not in dropped}
 
 
+def takes_head(model: LongTailedClassifier, role: str, need: Need) -> bool:
+    """Whether a first stage hands over its head, whose rows must then mean the same classes."""
+    if not isinstance(model, LongTailedClassifier):
+        return False
+    return (role == 'init' and (not need.parts or 'head' in need.parts)) or (role == 'backbone' and model.reuse_head)
+
+
 def attach(
     model: LongTailedClassifier,
     role: str,
@@ -112,11 +119,16 @@ def attach(
         meta = content['meta']
         others.append(classifier_of(content, path))
         places.append(places_of_classes(need.classes, meta.get('classes'), names, path))
-        if role.startswith('teacher') and places[-1] is None and meta.get('classes'):
+        head = role.startswith('teacher') or takes_head(model, role, need)
+        if head and places[-1] is None and meta.get('classes'):
             check_classes(
                 meta['classes'], names, f'the {role} {path}', meta.get('class_folders'), class_folders(dataset),
                 'the training set',
             )  # fmt: skip
+        if head and places[-1] is not None and not role.startswith('teacher'):
+            raise UserError(
+                f'{path} knows other classes, or in another order, and this run begins with its head: train it on this data.'
+            )
         check_input(model, others[-1], role, (image_size, meta.get('image_size')))
     if role == 'init':
         return model.begin_with(others, needs[0][0].parts)

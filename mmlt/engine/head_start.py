@@ -44,9 +44,12 @@ class HeadStartHook(Hook):
         self.batch_size = number(self, 'batch_size', batch_size, least=1, whole=True)
 
     def before_train(self, runner) -> None:  # noqa: ANN001
-        """Set the weight, unless the run goes on from a checkpoint."""
+        """Set the weight, unless the run goes on from a checkpoint, or the head's weights were given."""
         course, loop = course_of(runner), runner.train_loop
         if loop.epoch or loop.step:
+            return
+        if 'head' in course.bare_model.begun_with:
+            say('  the head begins with the weights that it was given')
             return
         head = course.bare_model.head
         if not isinstance(head, CosineHead):

@@ -47,6 +47,14 @@ class ClassCountsHook(Hook):
         if isinstance(course, PlainCourse):
             course.complete_model()
 
+    def before_train(self, runner) -> None:  # noqa: ANN001
+        """Ask whether a new run can begin with its weights."""
+        model = course_of(runner).bare_model
+        if runner.epoch or runner.iter or not hasattr(model, 'check_start'):
+            return
+        if said := model.check_start():
+            say(f'  {said}')
+
 
 @HOOKS.register_module()
 class QuietRuntimeInfoHook(RuntimeInfoHook):

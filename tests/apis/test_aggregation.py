@@ -49,6 +49,14 @@ def test_it_prefers_the_expert_that_is_sure_whatever_the_view(checkpoint, monkey
     assert aggregate(runner, Aggregation(epochs=2, lr=0.01))['epochs'] == 2
 
 
+def test_a_config_says_how_the_weights_are_learnt(checkpoint):
+    once = evaluate(SADE, checkpoint, aggregate_experts=True, overrides={'aggregation.epochs': 1, 'aggregation.lr': 1e-4})
+    assert once['aggregation']['epochs'] == 1
+    assert once['aggregation']['weights'] == pytest.approx([1 / 3] * 3, abs=1e-3)
+    with pytest.raises(UserError, match='aggregation takes epochs'):
+        evaluate(SADE, checkpoint, aggregate_experts=True, overrides={'aggregation.rate': 1})
+
+
 def test_the_evaluated_model_has_the_weights(checkpoint):
     before = checkpoint.read_bytes()
     plain = evaluate(SADE, checkpoint)

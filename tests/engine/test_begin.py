@@ -8,6 +8,7 @@ import torch
 from commands import isolated
 
 from mmlt.apis.train import train
+from mmlt.engine.checkpoint import save_checkpoint
 from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 
@@ -120,6 +121,40 @@ def test_a_frozen_backbone_that_initialises_itself_stays_the_first_stages(folder
     config = write('second.py', WIDE + "prerequisites = dict(backbone=dict(_delete_=True, checkpoint='first.pth'))", crt)
     second, before = weights(train(config, overrides={'train_cfg.max_epochs': 1})), weights(first)
     assert all(torch.equal(second[name], before[name]) for name in before if name.startswith('backbone.'))
+
+
+def test_a_frozen_backbone_of_random_weights_is_named(folder, capsys):
+    crt = "model = dict(type='FrozenBackboneClassifier')"
+    train(write('alone.py', crt), overrides=ONE)
+    assert 'nothing gave it weights' in ' '.join(capsys.readouterr().out.split())
+    first = train(CE, overrides=ONE)
+    torch.save(weights(first), 'first.pth')
+    train(write('loaded.py', f"{crt}\nload_from = 'first.pth'"), overrides=ONE)
+    assert 'nothing gave it weights' not in ' '.join(capsys.readouterr().out.split())
+
+
+def test_a_head_of_classes_in_another_order_is_not_taken_over(folder):
+    first = train(CE, overrides=ONE)
+    path = Path(first['folder']) / first['checkpoint']['file']
+    content = torch.load(path)
+    content['meta']['classes'] = content['meta']['classes'][::-1]
+    save_checkpoint(Path('turned.pth'), content)
+    for role, model in (('backbone', "model = dict(type='LWSClassifier')"), ('init', '')):
+        config = write(f'{role}.py', f"{model}\nprerequisites = dict({role}=dict(checkpoint='turned.pth'))")
+        with pytest.raises(UserError, match='other classes, or in another order'):
+            train(config, overrides=ONE)
+    crt = "model = dict(type='FrozenBackboneClassifier')"
+    train(write('crt.py', f"{crt}\nprerequisites = dict(backbone=dict(checkpoint='turned.pth'))"), overrides=ONE)
+
+
+def test_a_head_that_was_given_is_not_set_to_class_means(folder):
+    head = "head=dict(_delete_=True, type='CosineHead')"
+    first = train(write('first.py', f'model = dict({head})'), overrides=ONE)
+    torch.save(weights(first), 'first.pth')
+    text = f"model = dict({head})\ncustom_hooks = [dict(type='HeadStartHook')]\n"
+    means = weights(train(write('means.py', text), overrides=STILL))['head.weight']
+    given = weights(train(write('given.py', f"{text}load_from = 'first.pth'"), overrides=STILL))['head.weight']
+    assert torch.equal(given, weights(first)['head.weight']) and not torch.equal(means, given)
 
 
 def test_best_by_another_metric_is_another_run_and_said(folder):

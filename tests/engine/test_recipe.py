@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.optim import CosineAnnealingLR, LinearLR, MultiStepLR
 
-from mmlt.config.load import load_config
+from mmlt.config.load import first_drop, load_config
 from mmlt.registry import MODELS
 
 
@@ -74,6 +74,20 @@ def test_the_rest_of_the_ldam_recipe(method, data):
 def test_bkd_reweights_from_the_start_on_cifar100_and_from_the_first_drop_on_cifar10(config, start):
     model = load_config(f'configs/bkd/resnet32_{config}.py').model
     assert (model.temperature, model.alpha, model.beta, model.reweight_start_epoch) == (2.0, 1.0, 0.9999, start)
+
+
+def test_the_first_drop_is_the_schedulers():
+    """Milestones count from where a schedule begins."""
+    schedule = [dict(type='LinearLR', end=5), dict(type='MultiStepLR', begin=5, milestones=[10, 20])]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    built = [LinearLR(optimizer, start_factor=0.1, end=5), MultiStepLR(optimizer, begin=5, milestones=[10, 20], gamma=0.1)]
+    seen = []
+    for _ in range(30):
+        seen.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for one in built:
+            one.step()
+    assert first_drop(schedule, 'start_epoch') == next(e for e in range(6, 30) if seen[e] < seen[e - 1])
 
 
 @pytest.mark.parametrize('data', ['cifar100lt', 'cifar10lt'])

@@ -20,7 +20,7 @@ from mmlt.datasets.transforms.base import BatchTransform
 
 @dataclass(frozen=True)
 class Aggregation:
-    """How the weights are learnt: SADE's setting for all its data sets.
+    """How the weights are learnt: SADE's setting for CIFAR; a config for another set says its own (`aggregation`).
 
     Attributes:
         epochs: at most so many passes over the test images.

@@ -52,6 +52,7 @@ class LongTailedClassifier(BaseModel):
         terms: the terms, in the order in which they are computed.
         corrections: in words, what in these parts moves the class prior of the logits towards a uniform one; distillation
             does not count, unless it is all that the predicting head learns by. Sampling is not among the parts.
+        begun_with: the parts whose weights were given before the run, by a first stage or by a file.
         output_scale: of the logits of `outputs` and `prediction`: the loss's own, where that takes plain cosines.
         expert_weights: (E,), the weights of the experts' logits in the prediction, where they were learnt at test time;
             None for equal ones. They are in no checkpoint.
@@ -107,6 +108,7 @@ class LongTailedClassifier(BaseModel):
         if self.reweighting is not None and self.reweighting.beta:
             self.corrections.append('class weights (model.reweighting)')
         self.output_scale = self.terms[0].output_scale
+        self.begun_with: set[str] = set()
         self._teachers = Teachers()
 
     def build_head(self, head: dict) -> nn.Module:
@@ -225,6 +227,9 @@ class LongTailedClassifier(BaseModel):
         for term in self.terms:
             term.set_length(steps, batch_size, epochs)
 
+    def check_start(self) -> str | None:
+        """What a user should know of the weights that a new run begins with, before its first step; None for nothing."""
+
     def notices(self) -> list[str]:
         """What a user should know before the run: where pretrained weights come from, and what the terms say."""
         found = [part.weights.said for part in self.modules() if isinstance(part, TimmBackbone) and part.pretrained]
@@ -272,6 +277,7 @@ class LongTailedClassifier(BaseModel):
         state = self.current_names({name.removeprefix('module.'): value for name, value in state.items()})
         state.pop('class_counts', None)
         taken, left = load_agreeing(self, state, source)
+        self.begun_with |= {name.partition('.')[0] for name in taken}
         self.refresh_class_counts()
         for place, term in enumerate(self.terms):
             if not any(name.startswith(f'terms.{place}.') for name in taken):
@@ -336,6 +342,7 @@ class LongTailedClassifier(BaseModel):
             if part is None:
                 raise UserError(f'the first stage ({type(models[0]).__name__}) has no {name}, which this stage starts from.')
             load_weights(getattr(self, name), part.state_dict(), f'the first stage: its {name}')
+            self.begun_with.add(name)
 
     @property
     def teachers(self) -> dict[str, list['LongTailedClassifier']]:

@@ -34,7 +34,6 @@ class FrozenBackboneClassifier(LongTailedClassifier):
         super().__init__(**others)
         self.reuse_head = reuse_head
         self.shift_bn = shift_bn
-        self._is_given = False
         for part in self._frozen():
             part.requires_grad_(False)
 
@@ -50,22 +49,29 @@ class FrozenBackboneClassifier(LongTailedClassifier):
         """See `LongTailedClassifier.attach`; as `backbone` the first stage hands over a copy of its weights."""
         if role != 'backbone':
             return super().attach(role, models, classes)
-        self._is_given = True
         self.begin_with(models, ['backbone', *(['neck'] if self.neck else []), *(['head'] if self.reuse_head else [])])
 
-    def init_weights(self) -> None:
-        """See `LongTailedClassifier.init_weights`.
+    def check_start(self) -> str | None:
+        """A warning of a frozen backbone of random weights.
 
         Raises:
-            UserError: the pretrained backbone that is to stay as it is cannot be had.
+            UserError: it was to be pretrained, and the weights cannot be had.
         """
-        super().init_weights()
-        if isinstance(self.backbone, TimmBackbone) and not self._is_given and (found := self.backbone.weights):
+        if 'backbone' in self.begun_with:
+            return None
+        pretrained = [part.weights for part in self.modules() if isinstance(part, TimmBackbone) and part.pretrained]
+        for found in pretrained:
             if found.file is None:
                 raise UserError(
                     f'{found.said.split(": it starts")[0]}, and a frozen backbone of random weights is of no use: name a file '
                     'as backbone.checkpoint, or a first stage as prerequisites.backbone.'
                 )
+        if pretrained or any('checkpoint' in str(getattr(part, 'init_cfg', None)) for part in self.modules()):
+            return None
+        return (
+            'warning: the backbone stays as it is, and nothing gave it weights: name a first stage as '
+            'prerequisites.backbone, or a file as load_from.'
+        )
 
     def train(self, mode: bool = True) -> 'FrozenBackboneClassifier':
         """Training mode for the head; the backbone stays in eval mode, but for its batch statistics if they shift."""
