@@ -17,8 +17,25 @@ PERCENT = ('accuracy/', 'bbox/', 'segm/', 'mAP', 'AUROC', 'F1')  # how metrics i
 Record = Mapping[str, Any]
 
 
+class EvaluatedSet(NamedTuple):
+    """The images that a run's figures are of; none where its record, an older one, does not say."""
+
+    num_images: int = 0
+    indices_sha256: str = ''
+    content_sha256: str = ''
+
+    @classmethod
+    def of(cls, record: Record) -> 'EvaluatedSet':
+        """Those of a record, by whatever name and in whatever folder."""
+        said = record.get('test_data') or {}
+        return cls(*(said.get(key) or default for key, default in cls._field_defaults.items()))
+
+
 class Recipe(NamedTuple):
-    """What two runs must share to stand in one table: data, epochs, how groups are cut, how best is chosen."""
+    """What two runs must share to stand in one table: data, epochs, how groups are cut, how best is chosen, on what images.
+
+    `evaluated_set` is None where all runs that else agree have the same one, see `recipes_of`.
+    """
 
     dataset: str
     profile: str | None
@@ -33,6 +50,8 @@ class Recipe(NamedTuple):
     selected_on: str | None
     selected_by: str | None
     iou_types: tuple[str, ...]
+    evaluated_on: str
+    evaluated_set: EvaluatedSet | None
 
     @classmethod
     def of(cls, record: Record) -> 'Recipe':
@@ -49,6 +68,8 @@ class Recipe(NamedTuple):
             selected_on=chosen['selected_on'],
             selected_by=chosen.get('selected_by', 'accuracy/top1') if chosen['selected_on'] else None,
             iou_types=tuple(kind for kind in IOU_TYPES if f'{kind}/AP' in record['last']['metrics']),
+            evaluated_on=record.get('evaluated_on', 'test'),
+            evaluated_set=EvaluatedSet.of(record),
         )
 
     @property
@@ -64,7 +85,23 @@ class Recipe(NamedTuple):
         parts.append(f'{self.num_images:,} training images')
         if self.indices_sha256:
             parts.append(f'subset {self.indices_sha256[:8]}')
-        return ', '.join(parts + ([f'{self.epochs} epochs'] if self.epochs is not None else []))
+        parts += [f'{self.epochs} epochs'] if self.epochs is not None else []
+        return ', '.join(parts + ([f'evaluated on a {self.evaluated}'] if self.evaluated else []))
+
+    @property
+    def evaluated(self) -> str | None:
+        """What the figures are of, in words; None for the test set where there is only one."""
+        what, found = 'holdout' if self.evaluated_on == 'holdout' else 'test set', self.evaluated_set
+        if found is None:
+            return f'{what} of the training set' if what == 'holdout' else None
+        if not found.num_images:
+            return f'{what} that is not recorded'
+        return f'{what} of {found.num_images:,} images ({(found.content_sha256 or found.indices_sha256)[:8]})'
+
+    @property
+    def unchosen(self) -> 'Recipe':
+        """What runs share whose last epochs are compared: how a best one was chosen does not matter then."""
+        return self._replace(selected_on=None, selected_by=None)
 
     @property
     def groups(self) -> str:
@@ -140,13 +177,29 @@ class Row(NamedTuple):
         return ABSENT if None in seconds else format_duration(statistics.fmean(seconds))
 
 
+def recipes_of(records: Iterable[Record]) -> list[Recipe]:
+    """The recipe of each run, among these.
+
+    Runs that else agree, however their best epoch was chosen, are told apart by the images that they were evaluated on if
+    these are known to differ; else a record that does not name them stands with those that do.
+    """
+    recipes = [Recipe.of(record) for record in records]
+    sets: dict[Recipe, set[EvaluatedSet]] = {}
+    for recipe in recipes:
+        sets.setdefault(recipe.unchosen._replace(evaluated_set=None), set()).add(recipe.evaluated_set)
+    several = {shared for shared, found in sets.items() if len(found - {EvaluatedSet()}) > 1}
+    alike = [recipe._replace(evaluated_set=None) for recipe in recipes]
+    return [own if one.unchosen in several else one for own, one in zip(recipes, alike, strict=True)]
+
+
 def rows_by_recipe(records: Iterable[Record]) -> dict[Recipe, list[Row]]:
     """Sort runs into tables and lines, in an order that does not depend on the order given.
 
     Runs of one config that share a seed are no sample over seeds: each gets a line of its own.
     """
+    records = list(records)
     lines: dict[Recipe, dict[tuple, list[Record]]] = {}
-    for record in records:
+    for record, recipe in zip(records, recipes_of(records), strict=True):
         key = (
             record['config'],
             json.dumps(record['overrides'], sort_keys=True),
@@ -157,7 +210,7 @@ def rows_by_recipe(records: Iterable[Record]) -> dict[Recipe, list[Row]]:
             record.get('world_size', 1),
             record['versions'].get('torch', ABSENT),
         )
-        lines.setdefault(Recipe.of(record), {}).setdefault(key, []).append(record)
+        lines.setdefault(recipe, {}).setdefault(key, []).append(record)
     tables: dict[Recipe, list[Row]] = {}
     for recipe in sorted(lines, key=lambda recipe: [(value is None, value or 0) for value in recipe]):
         tables[recipe] = []

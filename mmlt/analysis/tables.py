@@ -38,7 +38,7 @@ def comparison_table(results: Sequence[Record]) -> 'Table':
     if len(tables) != 1:
         raise UserError(
             f'{len(results)} results of {len(tables)} recipes cannot stand in one table: compare runs with the same '
-            'data, epochs and shot groups.'
+            'data, epochs, shot groups and test images.'
         )
     return tables[0]
 

@@ -29,7 +29,7 @@ def check_inputs(train: Any, test: Any) -> None:
     for dataset in (train, test):
         if not callable(getattr(dataset, 'fingerprint', None)):
             raise UserError(f'{type(dataset).__name__} has no fingerprint(), which says what the set is: see docs/extend.md.')
-    check_data_entry(train.fingerprint(), f'fingerprint() of {type(train).__name__}')
+        check_data_entry(dataset.fingerprint(), f'fingerprint() of {type(dataset).__name__}')
 
 
 def check_files(sets: dict[str, Any]) -> None:

@@ -140,7 +140,7 @@ def run_alone(
         config=stage.name,
         config_hash=stage.config_hash,
     )
-    data = stage.loader.dataset
+    data, test_data = stage.loader.dataset, stage.tested_on.fingerprint()  # while the test images are there
     why = f' (needed by {needed_by})' if needed_by else ''
     epochs = runner.cfg.train_cfg.max_epochs
     say(f'{stage.name}{why}, seed {stage.seed}: {len(data.labels):,} images of {len(data.metainfo["classes"])} classes, '
@@ -160,7 +160,7 @@ def run_alone(
     runner.train()
     seconds = runner.elapsed()
     outcome = outcome_of_run(stage, runner)
-    record = results_of(stage, runner, outcome, prerequisites, seconds)
+    record = results_of(stage, runner, outcome, test_data, prerequisites, seconds)
     if is_main_process():
         if rows := outcome.loop.details.get('per_class'):
             write_per_class_csv(stage.folder / 'per_class.csv', rows)
@@ -234,7 +234,9 @@ def evaluated_on(stage: Stage) -> dict:
     return dict(sets, test=stage.tested_on)
 
 
-def results_of(stage: Stage, runner: LongTailedRunner, outcome: Outcome, prerequisites: dict, seconds: float) -> dict:
+def results_of(
+    stage: Stage, runner: LongTailedRunner, outcome: Outcome, test_data: dict, prerequisites: dict, seconds: float
+) -> dict:
     """The content of results.json for a finished run."""
     last, best = outcome.last, outcome.best
     epochs = runner.epoch  # fewer than planned where a hook ended the run
@@ -252,6 +254,7 @@ def results_of(stage: Stage, runner: LongTailedRunner, outcome: Outcome, prerequ
         images=epochs * len(dataset.labels),
         data=dataset.fingerprint(),
         **({'skipped': left} if (left := skipped(evaluated_on(stage))) else {}),
+        test_data=test_data,
         evaluated_on=outcome.split,
         **(dict(holdout=outcome.holdout) if outcome.holdout else {}),
         **tuned_values(runner),

@@ -89,6 +89,23 @@ def test_other_test_images_have_no_paired_interval(tmp_path, make_record):
     assert found and all(one.over_images is None for one in found)
 
 
+def test_runs_of_other_evaluated_sets_are_not_held_against_each_other(tmp_path, make_record):
+    said = dict(make_record()['data'], num_images=80)
+    kinds = dict(
+        a=dict(evaluated_on='test', test_data=said),
+        b=dict(evaluated_on='test', test_data=dict(said, content_sha256='b2' * 32), best__selected_on=None, seed=1),
+        c=dict(evaluated_on='holdout', seed=2), old=dict(config='old/x'),
+    )  # fmt: skip
+    for name, more in kinds.items():
+        make_run(tmp_path / name, make_record(**more), num_classes=4)
+    found = {tuple(one.seeds for one in match.contestants): match.recipe.title.partition(', evaluated on ')[2]
+             for match, _ in compared([tmp_path / name for name in 'abc'], 0)}  # fmt: skip
+    assert found == {('0',): 'a test set of 80 images (fedcba98)', ('1',): 'a test set of 80 images (b2b2b2b2)',
+                     ('2',): 'a holdout of the training set'}  # fmt: skip
+    ((match, _),) = compared([tmp_path / 'a', tmp_path / 'old'], 0)
+    assert len(match.contestants) == 2 and 'evaluated on' not in match.recipe.title
+
+
 def test_several_labels_are_compared_too(tmp_path, make_record):
     for name, skill in (('a', 1.0), ('b', 3.0)):
         make_run(tmp_path / name, make_record(config=f'{name}/x'), num_classes=6, skill=skill, several=True)

@@ -76,6 +76,7 @@ def test_group_without_a_class_has_no_column(make_record):
         {'data__indices_sha256': '00' * 32},
         {'shot_groups__convention': 'ncl'},
         {'best__selected_on': 'holdout'},
+        {'evaluated_on': 'holdout'},
     ],
 )
 def test_other_recipes_stand_in_other_tables(make_record, change):
@@ -84,6 +85,36 @@ def test_other_recipes_stand_in_other_tables(make_record, change):
     assert render_table({CONFIG: runs[:1], 'bkd/x': runs[1:]}).count('| method | config |') == 2
     with pytest.raises(UserError, match='2 results of 2 recipes'):
         comparison_table(runs)
+
+
+def of_images(record, content, **more):
+    """The record of a run that says what it was evaluated on."""
+    images = dict(record['data'], num_images=60, content_sha256=content * 32, indices_sha256='12' * 32, **more)
+    return {**record, 'evaluated_on': 'test', 'test_data': images}
+
+
+def test_runs_of_other_test_images_are_never_pooled(make_record):
+    old, first, again, changed = (make_record(seed=seed) for seed in range(4))
+    first, again, changed = (of_images(one, c) for one, c in ((first, 'a1'), (again, 'a1'), (changed, 'b2')))
+    moved = of_images(make_record(seed=4), 'a1')
+    moved['test_data']['dataset'] = 'elsewhere/digits'
+    ((recipe, (row,)),) = rows_by_recipe([old, first, again, moved]).items()
+    assert len(row.records) == 4 and [recipe] == list(rows_by_recipe([old])), 'one set, or none named: as ever'
+    tables = {recipe.title.removeprefix(f'{rows_by_recipe([old]).popitem()[0].title}, evaluated on '): rows
+              for recipe, rows in rows_by_recipe([changed, first, old, again]).items()}  # fmt: skip
+    assert {title: [record['seed'] for row in rows for record in row.records] for title, rows in tables.items()} == {
+        'a test set of 60 images (a1a1a1a1)': [1, 2], 'a test set of 60 images (b2b2b2b2)': [3],
+        'a test set that is not recorded': [0],
+    }  # fmt: skip
+    assert render_table({CONFIG: [changed, first, again]}).count('| method | config |') == 2
+
+
+def test_figures_on_a_holdout_are_called_so(make_record):
+    record = make_record(evaluated_on='holdout')
+    text = render_table({CONFIG: [record, make_record(evaluated_on='test'), make_record(seed=1)]})
+    assert text.count('evaluated on a holdout of the training set**') == 1 and '| 2 (0, 1) |' in text
+    other = [dict(of_images(record, content), evaluated_on='holdout') for content in ('a1', 'b2')]
+    assert 'evaluated on a holdout of 60 images (b2b2b2b2)' in render_table({CONFIG: other})
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,8 @@ def test_what_the_results_could_not_hold_is_refused_at_the_start(data, said):
     with pytest.raises(UserError, match=said):
         check_inputs(data(), data())
     check_inputs(Own(), Own())
+    with pytest.raises(UserError, match='data.dataset must be str'):  # of the test set too
+        check_inputs(Own(), Own(dataset=5))
 
 
 def test_skipped_things_go_into_the_results(root):

@@ -50,6 +50,7 @@ def test_both_columns_are_of_the_test_set_and_the_choice_of_the_hold_out(finishe
         tested = evaluate(CE, finished / name, work_dir=tmp_path)
         assert tested['test_data']['num_images'] == 500 and tested['evaluated_on'] == 'test'
         assert record[which]['metrics'] == pytest.approx(tested['metrics'], rel=1e-6)
+        assert record['test_data'] == tested['test_data']
     full = read_evaluation(finished)
     assert full['split'] == 'test' and full['images'] == 500
     assert {name: full['metrics'][name] for name in record['last']['metrics']} == record['last']['metrics']

@@ -55,7 +55,7 @@ class Contestant:
 
 @dataclass
 class Match:
-    """Contestants that were trained on the same data for as long.
+    """Contestants that were trained on the same data for as long, and evaluated on the same images.
 
     Args:
         recipe: what they share.
@@ -92,10 +92,10 @@ def matches(runs: Sequence[RunFiles]) -> list[Match]:
             raise UserError(f'{folder} is named twice: name each run once.')
     of_record = {id(run.record): run for run in runs}
     place = {id(run.record): n for n, run in enumerate(runs)}
-    # The last epochs are compared, so how a best one was chosen does not matter; an evaluation of a checkpoint has none.
+    # The last epochs are compared; an evaluation of a checkpoint has no best one.
     together: dict[Recipe, list[Row]] = {}
     for recipe, rows in rows_by_recipe([run.record for run in runs]).items():
-        together.setdefault(recipe._replace(selected_on=None, selected_by=None), []).extend(rows)
+        together.setdefault(recipe.unchosen, []).extend(rows)
     found = []
     for recipe, rows in together.items():
         rows = sorted(rows, key=lambda row: min(place[id(record)] for record in row.records))
