@@ -18,8 +18,8 @@ from mmlt.models.classifiers import LongTailedClassifier
 def join(model: nn.Module, meta: dict, checkpoints: Sequence[str | Path]) -> list[dict]:
     """Let `model` predict the mean of its own probabilities and those of other finished models, in this process only.
 
-    Each of these is rebuilt from what its checkpoint says of it, so they may be of other methods and networks. Thresholds of
-    several labels and the outputs of single experts are of one model alone and are left out.
+    Each of these is rebuilt from what its checkpoint says of it, so they may be of other methods and networks. The
+    thresholds of several labels are their mean, as probabilities; outputs of single experts are left out.
 
     Args:
         model: the first model, its weights loaded.
@@ -53,6 +53,11 @@ def join(model: nn.Module, meta: dict, checkpoints: Sequence[str | Path]) -> lis
         others.append(other.to(model.class_counts.device).eval())
         known.append(its)
 
+    if any(one.thresholds is not None for one in (model, *others)):
+        cuts = [one.class_counts.new_zeros(one.num_classes, dtype=torch.float32) if one.thresholds is None else one.thresholds
+                for one in (model, *others)]  # fmt: skip
+        model.thresholds = mean_of_sigmoids(torch.stack(cuts))
+
     def average(module: nn.Module, args: tuple, kwargs: dict, output: object) -> object:
         if not isinstance(output, list):  # another mode than `predict`
             return output
@@ -66,7 +71,7 @@ def join(model: nn.Module, meta: dict, checkpoints: Sequence[str | Path]) -> lis
 def _joined(record: dict, logits: list[Tensor]) -> dict:
     several = record['target'].ndim == 2
     mean = mean_of_sigmoids if several else mean_of_softmaxes
-    kept = {name: record[name] for name in ('target', 'indices')}
+    kept = {name: record[name] for name in ('target', 'indices', 'thresholds') if name in record}
     return dict(**kept, logits=mean(torch.stack([record['logits'], *logits])))
 
 

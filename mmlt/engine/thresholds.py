@@ -1,7 +1,7 @@
 """Thresholds of images with several labels: chosen for each class on a hold-out, kept in the checkpoint."""
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -39,8 +39,12 @@ class ThresholdHook(Hook):
         loop = runner.train_loop
         if is_due(loop.epoch + 1, loop.max_epochs, loop.val_interval, loop.val_last):
             course = course_of(runner)
-            holdout = images_aside(runner)
-            course.bare_model.thresholds = choose(course.bare_model, holdout, course.precision)
+            averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+            for hook in averages:  # the averaged weights are those that are evaluated, and that stand in the checkpoint
+                hook.before_val_epoch(runner)
+            course.bare_model.thresholds = choose(course.bare_model, images_aside(runner), course.precision)
+            for hook in averages:
+                hook.after_val_epoch(runner)
 
 
 def images_aside(runner: Runner) -> Dataset:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, f1_score
 
+from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.test import test as evaluate
 from mmlt.apis.train import train
 from mmlt.config.find import config_roots
@@ -34,9 +35,11 @@ def logits_of(checkpoint, dataset) -> np.ndarray:
         return model((images / 255 - mean) / std).double().numpy()
 
 
-def test_thresholds_are_chosen_on_the_hold_out_and_used_from_the_checkpoint(tmp_path, monkeypatch):
+@pytest.mark.parametrize('averaged', [False, True])
+def test_thresholds_are_chosen_on_the_hold_out_and_used_from_the_checkpoint(averaged, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, 'resnet8_digitsmulti_thresholds')
+    hooks = "custom_hooks = [dict(type='ThresholdHook'), dict(type='EMAHook', momentum=0.1)]"
+    write(tmp_path, 'resnet8_digitsmulti_thresholds', hooks if averaged else '')
     record = train('run.py')
     folder = tmp_path / 'work_dirs/run/seed0'
     cuts = torch.load(folder / 'epoch_3.pth')['meta']['thresholds']
@@ -52,6 +55,10 @@ def test_thresholds_are_chosen_on_the_hold_out_and_used_from_the_checkpoint(tmp_
     assert metrics['F1'] == pytest.approx(100 * f1_score(shown, scores >= cuts, average='macro', zero_division=0), abs=0.2)
     assert metrics['mAP'] == pytest.approx(100 * average_precision_score(shown, scores, average='macro'), abs=0.05)
     assert evaluate('run.py', folder / 'epoch_3.pth')['metrics'] == pytest.approx(metrics)
+    twice = evaluate('run.py', [folder / 'epoch_3.pth'] * 2)  # the mean of a model with itself, its thresholds too
+    assert twice['metrics'] == pytest.approx(metrics) and twice['tuned']['thresholds']['value'] == pytest.approx(cuts, abs=1e-5)
+    with pytest.raises(UserError, match='for one label an image'):
+        evaluate('run.py', folder / 'epoch_3.pth', adjustment=Adjustment('prior'))
     assert record['best']['selected_by'] == 'mAP'
     history = torch.load(folder / 'epoch_3.pth')['meta']['history']
     values = {one['epoch']: one['metrics']['mAP'] for one in history} | {3: metrics['mAP']}
