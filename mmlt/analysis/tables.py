@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmlt.analysis.evidence import SOURCES, published_columns
@@ -19,6 +19,7 @@ CLASSIFIED = 'Accuracies in percent, ECE as a fraction (15 bins)'
 DETECTED = 'Average precisions (AP) in percent by the rules of LVIS: of all, rare (r), common (c) and frequent (f) classes'
 SUMMARY = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few', 'mAP', 'mAP/many', 'mAP/medium', 'mAP/few')
 SUMMARY += tuple(f'{kind}/{name}' for kind in IOU_TYPES for name in ('AP', 'APr', 'APc', 'APf'))
+EPOCHS = re.compile(r'\d+e')  # in a config's name
 SELECTION = {'test': 'chosen on the test set', 'holdout': 'chosen on a holdout of the training set'}
 
 
@@ -96,7 +97,7 @@ def render_table(
         return NOTHING_STORED
     parts = []
     for recipe, rows in rows_by_recipe(records).items():
-        parts.append(_markdown(recipe, rows, folder, names or {}, published or {}))
+        parts.append(_markdown(recipe, rows, folder, results_by_config, names or {}, published or {}))
         experts = experts_table(recipe, rows, folder) if folder != '.' else None
         parts += [experts] if experts else []
     detectors = all(recipe.iou_types for recipe in rows_by_recipe(records))
@@ -111,8 +112,10 @@ def render_table(
 def render_summary(
     results_by_config: Mapping[str, Sequence[Record]], folder: str = '.', names: Mapping[str, str] | None = None
 ) -> str:
-    """The same tables at a glance: method, top-1, shot groups and seeds; arguments as :func:`render_table`."""
+    """The same tables at a glance: method, top-1, shot groups and seeds; arguments as :func:`render_table`. Runs on some of the
+    classes, which are teachers, are left out."""
     records = [{**record, 'config': config} for config, records in results_by_config.items() for record in records]
+    records = [record for record in records if not record['data'].get('kept_classes')]
     if not records:
         return NOTHING_STORED
     parts = []
@@ -121,7 +124,7 @@ def render_summary(
         lines = [['method', *(heading for heading, _, _ in columns), 'seeds'], ['---', *['---:'] * (len(columns) + 1)]]
         for row in _in_order(rows, names or {}):
             target = posixpath.relpath(f'configs/{row.config}.py', folder)
-            method = _method(row, rows, names or {}) + row.label.removeprefix(row.config)
+            method = _method(row, rows, results_by_config, names or {}) + row.label.removeprefix(row.config)
             figures = [row.figure(key, digits) for _, key, digits in columns]
             lines.append([f'[{method}]({target})', *figures, str(len(row.records))])
         parts.append(f'**{recipe.title}**\n\n{_table(lines)}')
@@ -133,11 +136,21 @@ def _in_order(rows: Sequence[Row], names: Mapping[str, str]) -> list[Row]:
     return sorted(rows, key=lambda row: places.get(row.config.split('/')[0], len(places)))
 
 
-def _method(row: Row, rows: Sequence[Row], names: Mapping[str, str]) -> str:
-    """The method, and the words by which its config's name differs from the shortest one of the recipe."""
-    files = [one.config.rpartition('/')[2] for one in (row, *rows)]
-    usual = min(files, key=len).split('_')
-    variant = ' '.join(word for word in files[0].split('_') if word not in usual)
+def _method(row: Row, rows: Sequence[Row], configs: Iterable[str], names: Mapping[str, str]) -> str:
+    """The method, and what its config's name has beyond the plain one: the method's own, else the shortest of the recipe.
+
+    Args:
+        row: the line.
+        rows: all lines of its recipe.
+        configs: of all recipes: a teacher of some classes has one of its own.
+        names: see `render_table`.
+    """
+    folder, _, own = row.config.rpartition('/')
+    words = own.split('_')
+    files = (config.removeprefix(f'{folder}/').split('_') for config in configs if config.startswith(f'{folder}/'))
+    plain = [file for file in files if set(file) < set(words) and set(words) - set(file) - set(EPOCHS.findall(own))]
+    usual = min(plain or [one.config.rpartition('/')[2].split('_') for one in rows], key=len)
+    variant = ' '.join(word for word in words if word not in usual and not EPOCHS.fullmatch(word))
     return f'{method_of(row.records[0], names)}{f", {variant}" if variant else ""}'
 
 
@@ -146,7 +159,12 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def _markdown(
-    recipe: Recipe, rows: Sequence[Row], folder: str, names: Mapping[str, str], published: Mapping[str, Sequence[float]]
+    recipe: Recipe,
+    rows: Sequence[Row],
+    folder: str,
+    configs: Iterable[str],
+    names: Mapping[str, str],
+    published: Mapping[str, Sequence[float]],
 ) -> str:
     rows = _in_order(rows, names)
     best = f'{recipe.best[0]}, {SELECTION[recipe.selected_on]}' if recipe.best else None
@@ -164,7 +182,7 @@ def _markdown(
         figures += published_columns(row, published) if compared else []
         lines.append(
             [
-                _method(row, rows, names),
+                _method(row, rows, configs, names),
                 f'[{row.label}]({target})',
                 row.seeds(folder),
                 *figures,

@@ -281,6 +281,10 @@ def test_the_summary_has_a_line_a_method_with_its_variants(make_record):
     assert 'ECE' not in text and 'time' not in text
     full = render_table(records, names={'ce': 'CE'})
     assert [line.split('|')[1].strip() for line in full.splitlines()[4:7]] == ['CE', 'CE, wide', 'CE, wide']
+    records['ce/resnet8_digitslt_few_30e'] = [make_record(data__num_images=7, data__kept_classes=['a'])]  # of its own recipe
+    assert render_summary(records, names={'ce': 'CE'}) == text
+    alone = render_table(records, names={'ce': 'CE'}).split(' 7 training images')[1]
+    assert [line.split('|')[1].strip() for line in alone.splitlines()[4:5]] == ['CE, few']
 
 
 def test_images_with_several_labels_are_summed_up_by_average_precision(make_record):
