@@ -10,6 +10,7 @@ from mmlt.apis.target_prior import target_prior
 from mmlt.config.holdout import unwrapped
 from mmlt.config.warnings import corrected_already
 from mmlt.datasets.mmpretrain_dataset import build_dataset
+from mmlt.datasets.tested import as_tested
 from mmlt.engine.console import say
 from mmlt.engine.device import autocast
 from mmlt.engine.feature_cache import through_cache
@@ -91,10 +92,13 @@ def linear_head(model: nn.Module) -> LinearHead:
 
 @torch.inference_mode()
 def collect(runner: LongTailedRunner, dataset) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN001
-    """Features (N, C), logits (N, K), both float32, and labels (N,) of a data set as it is evaluated; on every rank."""
-    loader = build_loader(dict(batch_size=runner.test_loop.dataloader.batch_size, dataset=dataset))
+    """Features (N, C), logits (N, K), both float32, and labels (N,) of a data set that is looked at as the test set is; on
+    every rank."""
+    test = runner.test_loop.dataloader
+    seen = dataset if dataset is test.dataset else as_tested(dataset, test.dataset)
+    loader = build_loader(dict(batch_size=test.batch_size, dataset=seen))
     loader.rank, loader.world_size = 0, 1
-    loader.dataset = through_cache(runner, loader, 'test' if dataset is runner.test_loop.dataloader.dataset else 'training')
+    loader.dataset = through_cache(runner, loader, 'test' if dataset is test.dataset else 'training')
     model = runner.bare_model.eval()
     parts = []
     for data in loader:
@@ -166,9 +170,10 @@ def _tune(kind: str, runner: LongTailedRunner, holdout, counts: list[int]) -> fl
         return posthoc.fit_temperature(logits, target)
     if kind == 'tau_norm':
         weight = linear_head(runner.bare_model).weight.detach()
+        scale = getattr(runner.bare_model, 'scale', torch.ones(())).detach()  # LWS's factors, which the evaluation keeps
 
         def predict(tau: float) -> Tensor:
-            return features.double() @ posthoc.normalise_weights(weight, tau).T
+            return scale * (features.double() @ posthoc.normalise_weights(weight, tau).T)
     else:
 
         def predict(tau: float) -> Tensor:

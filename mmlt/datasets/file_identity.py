@@ -33,6 +33,10 @@ class FileIdentity:
         """Path of an image."""
         return os.path.join(self.root, self.path(place))
 
+    def files(self, places: np.ndarray) -> list[str]:
+        """The image files at (M,) places; none where they are read from a pack, which knows its own bytes."""
+        return [] if self._pack is not None else [self.file(place) for place in places]
+
     def path(self, place: int) -> str:
         """Path of an image below `root`."""
         return self._paths[int(place)]

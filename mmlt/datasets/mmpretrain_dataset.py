@@ -1,5 +1,6 @@
 """mmpretrain's data sets with their pipelines, as mmlt's loaders take them."""
 
+import copy
 import hashlib
 import os
 import random
@@ -124,6 +125,32 @@ class MMPretrainDataset(Dataset):
             )
         return (image.flip(0) if self.bgr else image).contiguous(), int(self.labels[place])
 
+    def as_tested_by(self, test: 'MMPretrainDataset | None') -> 'MMPretrainDataset':
+        """The same images through the pipeline of a test set: this set's own may draw at random.
+
+        Args:
+            test: the test set, of which the first counts where several are joined.
+
+        Raises:
+            UserError: there is none.
+        """
+        if test is None:
+            raise UserError(
+                f'how images of {self.name} are tested is said by the pipeline of a test set of mmpretrain, and the test set '
+                'here is none: read both with mmpretrain, or both with ImageFolder or ImageList.'
+            )
+        first = test.dataset
+        while isinstance(first, ConcatDataset):
+            first = first.datasets[0]
+        other = copy.copy(self)
+        other.dataset, other.bgr = _through(self.dataset, first.pipeline), test.bgr
+        return other
+
+    def files(self, places: np.ndarray) -> list[str]:
+        """The image files at (M,) places; none of a set of arrays."""
+        infos = map(self._info, places.tolist())
+        return [info['img_path'] for info in infos if 'img_path' in info]
+
     def content_sha256(self, indices: np.ndarray | None = None) -> str:
         """SHA-256 over the images' paths below their folder, or their pixels where they have none, and labels."""
         digest = hashlib.sha256()
@@ -144,6 +171,15 @@ class MMPretrainDataset(Dataset):
     def fingerprint(self) -> dict:
         """What the set is: names, counts and the hashes of its order and list."""
         return describe(self.name, 'natural', self.class_counts, None, np.arange(len(self)), self._content)
+
+
+def _through(dataset: BaseDataset | ConcatDataset, pipeline: Any) -> BaseDataset | ConcatDataset:
+    other = copy.copy(dataset)
+    if isinstance(dataset, ConcatDataset):
+        other.datasets = [_through(part, pipeline) for part in dataset.datasets]
+    else:
+        other.pipeline = pipeline
+    return other
 
 
 @contextmanager

@@ -136,10 +136,16 @@ class StreamingDataset(FileIdentity, Dataset):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def as_tested(self) -> 'StreamingDataset':
-        """The same images, looked at as test images are: the middle of each."""
+    def as_tested(self, test: 'StreamingDataset | None' = None) -> 'StreamingDataset':
+        """The same images, looked at as test images are: the middle of each.
+
+        Args:
+            test: a set whose sizes they get; None to keep their own.
+        """
         other = copy.copy(self)
         other.crop = 'center'
+        if test is not None:
+            other.image_size, other.resize = test.image_size, test.resize
         return other
 
     def __getitem__(self, item: int | tuple[int, int]) -> tuple[Tensor, int | Tensor]:

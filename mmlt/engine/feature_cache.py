@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader
 from mmlt.arguments import number
 from mmlt.batch import Batch
 from mmlt.datasets.features import PART, CachedFeatures, FeatureStore
+from mmlt.datasets.image_files import state_sha256
+from mmlt.datasets.tested import as_tested
 from mmlt.engine.console import console, on_terminal, say
 from mmlt.engine.course import course_of
 from mmlt.engine.device import autocast
@@ -37,10 +39,11 @@ SECONDS = 10.0  # between two plain lines
 class FeatureCacheHook(Hook):
     """Hand a `FrozenBackboneClassifier` the features of its images, computed once and kept, in place of the images.
 
-    The backbone sees every image once, as it is evaluated: without augmentation, cut out of the middle. Training then costs the
-    head alone; the checkpoints are the usual ones, backbone and head, and read images. What is kept goes by a hash: of the
-    images' content and order, of how they are read and normalised, of the backbone's weights and structure, of the precision. A
-    change of any of these is another cache, and every run that agrees in all of them uses the same.
+    The backbone sees every image once, as those of the test set are seen: without augmentation, cut out of the middle, see
+    `as_tested`. Training then costs the head alone; the checkpoints are the usual ones, backbone and head, and read images.
+    What is kept goes by a hash: of the images' content (see `state_sha256`) and order, of how they are read and normalised, of
+    the backbone's weights and structure, of the precision. A change of any of these is another cache, and every run that
+    agrees in all of them uses the same.
 
     Args:
         cache_root: folder below which the features are kept; it may be deleted at any time.
@@ -48,7 +51,8 @@ class FeatureCacheHook(Hook):
         batch_size: images a forward pass of the backbone.
 
     Raises:
-        UserError: the model's features change from step to step, or its terms need more than features.
+        UserError: the model's features change from step to step, its terms need more than features, or nothing says how its
+            images are looked at in a test.
     """
 
     priority = 'ABOVE_NORMAL'  # before the clock of `ProgressHook` starts
@@ -64,27 +68,30 @@ class FeatureCacheHook(Hook):
         check_model(course.bare_model)
         loops = [(runner.train_loop, 'training', self.flip)]
         loops += [(runner.val_loop, 'test', False)] if runner.val_loop else []
+        test = loops[1][0].dataloader.dataset if runner.val_loop else None
         for loop, what, flip in loops:
-            loop.dataloader.dataset = self.cached(course, loop.dataloader, what, flip)
+            loop.dataloader.dataset = self.cached(course, loop.dataloader, what, test, flip)
 
     def before_test(self, runner) -> None:  # noqa: ANN001
         """Replace the images of the test loader."""
-        course = course_of(runner)
-        runner.test_loop.dataloader.dataset = self.cached(course, runner.test_loop.dataloader, 'test')
+        loader = runner.test_loop.dataloader
+        loader.dataset = self.cached(course_of(runner), loader, 'test', loader.dataset)
 
-    def cached(self, course: Any, loader: Any, what: str, flip: bool = False) -> CachedFeatures:
+    def cached(self, course: Any, loader: Any, what: str, test: Any, flip: bool = False) -> CachedFeatures:
         """A loader's data set with features for images, those that are missing computed first.
 
         Args:
             course: of the run: its model and precision.
             loader: has the set and the number of workers.
             what: the set is called, for the console.
+            test: the test set, as whose images the set's are looked at; None where there is none.
             flip: with mirrored images too.
         """
         dataset, model = loader.dataset, course.bare_model
         if isinstance(dataset, CachedFeatures):
             return dataset
-        key = describe(dataset, model, course.precision, flip)
+        tested = as_tested(dataset, test)
+        key = describe(tested, model, course.precision, flip)
         folder = self.cache_root / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
         channels = model.feature_channels
         store = FeatureStore(folder, len(dataset), (2, channels) if flip else (channels,))
@@ -94,7 +101,7 @@ class FeatureCacheHook(Hook):
             say(f'  features of the {what} set: {len(dataset):,} images through the frozen backbone, once')
             atomic_write(folder / 'features.json', json.dumps(key, indent=2) + '\n')
             rank, ranks = get_dist_info()
-            self._compute(course, dataset, store, missing[rank::ranks], loader.num_workers, flip)
+            self._compute(course, tested, store, missing[rank::ranks], loader.num_workers, flip)
             barrier()
         else:
             say(f'  features of the {what} set: {len(dataset):,} images, from {folder}')
@@ -141,7 +148,7 @@ class FeatureCacheHook(Hook):
 
 
 def images_of(dataset: Any, batches: list[list[int]], workers: int) -> Any:
-    """The uint8 images (B, C, H, W) of each batch, as they are evaluated: a streaming set is asked without a draw's key."""
+    """The uint8 images (B, C, H, W) of each batch of places of a set that is looked at `as_tested`."""
     if dataset.resident:
         images = dataset.tensors()[0]
         yield from (images[torch.tensor(places)] for places in batches)
@@ -196,8 +203,10 @@ def describe(dataset: Any, model: FrozenBackboneClassifier, precision: str, flip
             weights.update(name.encode() + str(value.dtype).encode())
             weights.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     preprocessor = model.data_preprocessor
+    files = files_of(dataset)
     return dict(
         images={name: data[name] for name in ('dataset', 'num_images', 'indices_sha256', 'content_sha256')},
+        **(dict(files_sha256=state_sha256(files)) if files else {}),
         pixels_sha256=pixels.hexdigest(),
         backbone_sha256=weights.hexdigest(),
         mean=preprocessor.mean.flatten().tolist(),
@@ -209,7 +218,16 @@ def describe(dataset: Any, model: FrozenBackboneClassifier, precision: str, flip
     )
 
 
+def files_of(dataset: Any) -> list[str]:
+    """The image files of a set, or of a part of one, in its order; none where its pixels are in memory or in a pack."""
+    places = np.arange(len(dataset))
+    while hasattr(dataset, 'indices') and hasattr(dataset, 'dataset'):
+        places, dataset = dataset.indices[places], dataset.dataset
+    return dataset.files(places) if hasattr(dataset, 'files') else []
+
+
 def through_cache(runner: Any, loader: Any, what: str) -> Any:
     """The loader's data set, by way of the run's `FeatureCacheHook` if it has one."""
     hook = next((hook for hook in runner.hooks if isinstance(hook, FeatureCacheHook)), None)
-    return loader.dataset if hook is None else hook.cached(course_of(runner), loader, what)
+    test = runner.test_loop.dataloader.dataset
+    return loader.dataset if hook is None else hook.cached(course_of(runner), loader, what, test)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmlt.arguments import number
 from mmlt.batch import Batch
+from mmlt.datasets.tested import as_tested
 from mmlt.engine.console import say
 from mmlt.engine.course import course_of
 from mmlt.engine.device import autocast
@@ -58,15 +59,16 @@ class HeadStartHook(Hook):
             vectors, place = vectors_of(Path(self.features_file)), str(self.features_file)
         else:
             say(f'  class means of {len(loop.dataloader.dataset):,} training images')
-            vectors, place = self._means(course, loop.dataloader), 'the class means'
+            test = runner.val_loop.dataloader.dataset if runner.val_loop else None
+            vectors, place = self._means(course, loop.dataloader, test), 'the class means'
         if vectors.shape != head.weight.shape:
             raise UserError(f'{place}: {tuple(vectors.shape)} vectors, the head needs {tuple(head.weight.shape)}: one a class.')
         with torch.no_grad():
             head.weight.copy_(nn.functional.normalize(vectors.to(head.weight), dim=1))
 
     @torch.no_grad()
-    def _means(self, course: Any, loader: Any) -> Tensor:
-        dataset, model = loader.dataset, course.bare_model
+    def _means(self, course: Any, loader: Any, test: Any) -> Tensor:
+        dataset, model = as_tested(loader.dataset, test), course.bare_model
         labels = torch.from_numpy(np.asarray(dataset.labels))
         if labels.dim() == 2:
             raise UserError('class means are those of images with one label each: give HeadStartHook a features_file.')

@@ -33,7 +33,7 @@ class NearestMeanHead(nn.Module):
 
 
 def replace_head(model: nn.Module, head: nn.Module) -> None:
-    """Predict with another head, in this process only.
+    """Predict with another head, in this process only; factors on the outputs of the old one (LWS) go with it.
 
     Raises:
         UserError: the model has no single head.
@@ -41,3 +41,5 @@ def replace_head(model: nn.Module, head: nn.Module) -> None:
     if type(getattr(model, 'head', None)) is nn.Module or not hasattr(model, 'head'):
         raise UserError(f'{type(model).__name__} has no single head, which --adjust ncm replaces.')
     model.head = head
+    if isinstance(getattr(model, 'scale', None), nn.Parameter):
+        nn.init.ones_(model.scale)
