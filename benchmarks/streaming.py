@@ -148,12 +148,14 @@ class MemoryLeg:
         from mmlt.engine.loader import build_loader
 
         files = sorted(path.relative_to(folder) for path in Path(folder).rglob('*.jpg'))
-        with tempfile.NamedTemporaryFile('w', suffix='.txt') as listed:
-            listed.writelines(f'{files[n % len(files)]} {n % 8142}\n' for n in range(LISTED))
-            listed.flush()
-            before = time.perf_counter()
-            dataset = ImageList(folder, listed.name, num_classes=8142, image_size=SIZE, crop='random_resized')
-            self.read_seconds = time.perf_counter() - before
+        self.root = tempfile.TemporaryDirectory()  # the images under as many names as the list has lines
+        listed = Path(self.root.name, 'list.txt')
+        for round_ in range(-(-LISTED // len(files))):
+            Path(self.root.name, str(round_)).symlink_to(Path(folder).resolve())
+        listed.write_text(''.join(f'{n // len(files)}/{files[n % len(files)]} {n % 8142}\n' for n in range(LISTED)))
+        before = time.perf_counter()
+        dataset = ImageList(self.root.name, listed, num_classes=8142, image_size=SIZE, crop='random_resized')
+        self.read_seconds = time.perf_counter() - before
         self.loader = build_loader(
             dict(dataset=dataset, batch_size=16, num_workers=workers, sampler=dict(type='ClassAwareSampler', num_samples=1024)),
             seed=1, training=True,

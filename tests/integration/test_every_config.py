@@ -2,6 +2,7 @@
 train two steps and evaluate.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,11 @@ def small_lists(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('large')
     pixels = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / 'x.jpg')
+    for label in range(max(LARGE.values())):
+        os.link(folder / 'x.jpg', folder / f'{label}.jpg')
     for classes in LARGE.values():
         for split, count in (('train', classes), ('test', 16)):
-            (folder / f'{split}_{classes}.txt').write_text(''.join(f'x.jpg {label}\n' for label in range(count)))
+            (folder / f'{split}_{classes}.txt').write_text(''.join(f'{label}.jpg {label}\n' for label in range(count)))
     return folder
 
 

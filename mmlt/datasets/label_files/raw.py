@@ -19,6 +19,7 @@ class Raw:
         values: N labels, one an image: int64 (N,) where all are whole numbers, or N texts. An empty text is no label.
         shown: N lists of labels, any number an image, texts.
         hot: float32 (N, K), 1 shown, 0 not.
+        denies: a 0 in `hot` stands in the file, and is not what it is silent about.
         classes: names that the file gives, in the order of the labels; with `values` as numbers, those of 0, 1, ...
         splits: N texts.
         groups: N texts.
@@ -35,6 +36,7 @@ class Raw:
     values: np.ndarray | Sequence[str] | None = None
     shown: Sequence[Sequence[str]] | None = None
     hot: np.ndarray | None = None
+    denies: bool = False
     classes: Sequence[str] | None = None
     splits: Sequence[str] | None = None
     groups: Sequence[str] | None = None

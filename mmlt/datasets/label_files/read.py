@@ -17,6 +17,7 @@ from mmlt.datasets.label_files.lines import LONGEST, read_lines
 from mmlt.datasets.label_files.meaning import UNLABELLED, labels_of
 from mmlt.datasets.label_files.options import Options
 from mmlt.datasets.label_files.raw import Raw
+from mmlt.datasets.label_files.repeats import once
 from mmlt.datasets.label_files.sheet import delimiter_of, read_sheet
 from mmlt.datasets.label_files.table import LabelTable
 from mmlt.datasets.label_files.tables import read_table
@@ -50,6 +51,8 @@ def read_labels(
 ) -> LabelTable:
     """Read images and their labels from a list, a table, a JSON file or a folder; its form is found by its content.
 
+    An image that is named on several lines is one image, see `once`.
+
     Args:
         source: the file (`.txt`, `.csv`, `.tsv`, `.json`, `.jsonl`; packed by xz or gzip or not), or the folder: of class
             folders, with or without `train`, `val` and `test` above them, or one that Roboflow made.
@@ -80,14 +83,14 @@ def read_labels(
     if not file.is_file():
         raise UserError(f'there is no file or folder {file} with labels: correct the path.')
     with _uncollected():
-        table = _of_file(file, home, options)
+        table, denies = _of_file(file, home, options)
     table = table if split is None else table.of_split(split)
     if not table.several and (table.labels == UNLABELLED).any():
         place = int(np.flatnonzero(table.labels == UNLABELLED)[0])
         raise UserError(
             f'{brief(table.paths[place])}{table.where(place)} has no label: give it one, leave the line out, or read one split.'
         )
-    return table
+    return once(table, several, split is None, denies)
 
 
 @contextmanager
@@ -102,7 +105,8 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _of_file(file: Path, home: Path | None, options: Options) -> LabelTable:
+def _of_file(file: Path, home: Path | None, options: Options) -> tuple[LabelTable, bool]:
+    """What a file says, line by line, and whether its lines say of each class that it is shown or not."""
     raw = _raw(file, home or file.parent, options)
     labels, names = labels_of(raw, options)
     check_names(names, str(file))
@@ -110,21 +114,22 @@ def _of_file(file: Path, home: Path | None, options: Options) -> LabelTable:
         found = map(PATIENT.search, raw.paths)
         raw.groups, raw.group_name = [patient[1] if patient else '' for patient in found], 'patient'
         raw.notes.append('images below one patient folder belong together')
-    groups = None if raw.groups is None else _numbered(raw.groups)
+    groups = None if raw.groups is None else _numbered(raw.groups, raw.paths)
     if home is None:
         home = _home_of(file, raw.paths)
     notes = list(raw.notes)
     paths = on_disk(raw.paths, home, raw.line, notes)
-    return LabelTable(
+    table = LabelTable(
         file, home, Paths(paths), labels, tuple(names), raw.form, None if raw.splits is None else np.array(raw.splits), groups,
         raw.group_name, raw.numbers, raw.line_word, tuple(notes), raw.left_out,
     )  # fmt: skip
+    return table, raw.denies
 
 
-def _numbered(groups: Sequence[str]) -> np.ndarray:
+def _numbered(groups: Sequence[str], paths: Sequence[str]) -> np.ndarray:
     """A number for each group, in the order that they appear; an image without one is by itself."""
     number_of: dict[object, int] = {}
-    keys = (group or place for place, group in enumerate(groups))
+    keys = (group or (path,) for group, path in zip(groups, paths, strict=True))
     return np.fromiter((number_of.setdefault(key, len(number_of)) for key in keys), dtype=np.int64, count=len(groups))
 
 

@@ -53,7 +53,7 @@ def read_table(sheet: Sheet, options: Options) -> Raw:
     hot = np.array([[VALUES.get(cell, 2.0) for cell in sheet.columns[name]] for name in names]).T
     for place, k in np.argwhere(hot == 2)[:1]:
         raise _not_a_mark(raw, place, names[k], sheet.columns[names[k]][place])
-    raw.hot = hot
+    raw.hot, raw.denies = hot, True
     _settle(raw, names, options)
     return raw
 
