@@ -149,6 +149,20 @@ def test_a_page_says_why_it_has_no_pictures(tmp_path, make_record, why):
     assert sentence in text and not page.images and 'Confusion' in page.headings
 
 
+def test_other_pictures_with_the_same_labels_are_not_shown(tmp_path, make_record):
+    record = make_record()
+    record['test_data'] = dict(record['data'])
+
+    class Described(Pictures):
+        def fingerprint(self):
+            return self.said
+
+    data = Described(make_run(tmp_path, record).labels)
+    for data.said, changed in ((record['test_data'], False), (dict(record['test_data'], content_sha256='b2' * 32), True)):
+        text, page = page_of(tmp_path, data)
+        assert ('has changed' in text) == changed and bool(page.images) != changed
+
+
 def test_a_page_needs_nothing_but_itself(tmp_path, make_record):
     text, page = page_of(tmp_path, make_run(tmp_path, make_record()))
     assert not re.search(r'https?:|[\s"\'(]//\w', re.sub(r'base64,[^"]*', '', text))

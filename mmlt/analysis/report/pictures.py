@@ -32,9 +32,7 @@ class TestPictures:
             self.why_not = 'This run left no predictions of single images: evaluate it again for pictures of its mistakes.'
         elif test_data is None:
             self.why_not = 'The test images were not at hand when this page was written, so it has no pictures.'
-        elif not np.array_equal(np.asarray(test_data.labels) > 0.5, run.images['target'] > 0.5) or (
-            run.images['target'].ndim == 1 and not np.array_equal(test_data.labels, run.images['target'])
-        ):
+        elif _is_another(run, test_data):
             self.why_not = 'The test set has changed since this run was evaluated, so this page has no pictures.'
 
     def thumbnail(self, place: int, *lines: Any, alt: str) -> Thumbnail | None:
@@ -59,3 +57,19 @@ class TestPictures:
     def note(self) -> Html | None:
         """Why there are no pictures."""
         return note(self.why_not) if self.why_not else None
+
+
+def _is_another(run: RunFiles, data: Any) -> bool:
+    """Whether a data set is not the one that a run was evaluated on: by its content where the run names that, by its labels."""
+    target, said = run.images['target'], run.record.get('test_data')
+    if not np.array_equal(np.asarray(data.labels) > 0.5, target > 0.5):
+        return True
+    if target.ndim == 1 and not np.array_equal(data.labels, target):
+        return True
+    if not said or not hasattr(data, 'fingerprint'):
+        return False
+    try:
+        found = data.fingerprint()
+    except Exception:  # an image is gone, for instance; a page is no reason to fail
+        return True
+    return any(found.get(key) != said[key] for key in ('indices_sha256', 'content_sha256'))
