@@ -83,7 +83,7 @@ class Inferencer:
 
         Args:
             pictures: paths of files, folders or lists (see `find_pictures`), PIL pictures, read as their files are (see
-                `read_rgb`; a large JPEG alone differs by a few grey levels, for its file is decoded smaller where that is
+                `read_rgb`; a JPEG that Pillow has decoded already may differ, for its file is decoded smaller where that is
                 enough), uint8 arrays (H, W, 3) or tensors (3, H, W), taken to be upright; one or several.
         """
         return list(self.stream(pictures))

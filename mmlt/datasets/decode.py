@@ -68,6 +68,25 @@ def rgb_of(picture: Image.Image, name: str, max_value: float | None = None) -> I
         raise _unreadable(name, error) from error
 
 
+def content_of(picture: Image.Image) -> bytes | None:
+    """The content of the file of a picture that Pillow has opened and not decoded yet; None of any other.
+
+    A JPEG may be decoded smaller than it is, which gives other pixels than decoding it whole: so it is read as its file is.
+    """
+    stream = getattr(picture, 'fp', None)
+    if picture.format not in ('JPEG', 'MPO') or stream is None or not getattr(picture, 'tile', None) or picture.tell():
+        return None
+    try:
+        place = stream.tell()
+        stream.seek(0)
+        content = stream.read()
+        stream.seek(place)
+        with Image.open(io.BytesIO(content)) as whole:
+            return content if whole.size == picture.size and whole.mode == picture.mode else None  # not by `draft`
+    except Exception:  # a file that has been closed: `rgb_of` says so
+        return None
+
+
 def check_header(file: str | Path, name: str, max_value: float | None = None) -> None:
     """See `read_rgb`, of the file's first bytes alone: no pixel is decoded.
 

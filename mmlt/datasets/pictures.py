@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmlt.datasets.class_folders import EXTENSIONS
-from mmlt.datasets.decode import read_content, rgb_of
+from mmlt.datasets.decode import content_of, read_content, rgb_of
 from mmlt.datasets.label_files import read_labels
 from mmlt.datasets.views import View
 from mmlt.errors import UserError, brief, reason
@@ -147,7 +147,7 @@ def _content(picture: Any, name: str, view: View) -> bytes | Image.Image:
             raise UserError(f'{name} is a folder.')
         return read_content(picture, name)
     if isinstance(picture, Image.Image):
-        return rgb_of(picture, name, view.max_value)
+        return content_of(picture) or rgb_of(picture, name, view.max_value)
     pixels = picture.permute(1, 2, 0).cpu().numpy() if isinstance(picture, Tensor) and picture.dim() == 3 else picture
     pixels = np.asarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):

@@ -1,5 +1,6 @@
 """Pictures predicted by a checkpoint alone are predicted as its test set was."""
 
+import io
 import subprocess
 import sys
 
@@ -124,6 +125,23 @@ def test_an_opened_picture_is_read_as_its_file(kind, backend, tmp_path):
     view = View(16, 16, 18, backend=backend)
     for given in (Image.open(file), Image.open(file).copy()):
         assert torch.equal(see(given, 0, view).image, see(file, 0, view).image)
+
+
+@pytest.mark.parametrize('backend', ['opencv', 'pillow'])
+def test_an_opened_jpeg_is_decoded_as_small_as_its_file(backend, tmp_path):
+    file, exif = tmp_path / 'x.jpg', Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_mandelbrot((320, 240), (-2, -1.2, 1, 1.2), 60).convert('RGB').save(file, exif=exif)
+    view = View(32, 32, 36, backend=backend)
+    wanted, opened = see(file, 0, view).image, Image.open(file)
+    for given in (opened, opened, Image.open(io.BytesIO(file.read_bytes()))):
+        assert torch.equal(see(given, 0, view).image, wanted)
+    opened.load()  # and what was painted on it since counts
+    opened.paste((0, 0, 0), (0, 0, 320, 240))
+    assert see(opened, 0, view).image.max() == 0
+    drafted = Image.open(file)
+    drafted.draft('RGB', (160, 120))
+    assert (see(drafted, 0, view).image.int() - wanted.int()).abs().float().mean() < 4
 
 
 def test_what_a_file_cannot_say_is_refused_of_an_opened_picture_too(tmp_path):
