@@ -48,12 +48,17 @@ def mmpretrain(pairs) -> str:  # noqa: ANN001
         dict(img_path=f'{image}.png', gt_label=THINGS.index(name)) for image, name in pairs]))  # fmt: skip
 
 
+def paths(pairs) -> str:  # noqa: ANN001
+    return '{' + ', '.join(f'"{image}.png": "{name}"' for image, name in pairs) + '}'
+
+
 FORMS = {
     'table': ('a.csv', table),
     'list': ('a.txt', lambda pairs: ''.join(f'{image}.png {name}\n' for image, name in pairs)),
     'records': ('a.json', records),
     'COCO': ('a.json', coco),
     'mmpretrain': ('a.json', mmpretrain),
+    'paths with labels': ('a.json', paths),
 }
 
 

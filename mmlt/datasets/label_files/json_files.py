@@ -36,7 +36,8 @@ def read_json_labels(file: Path, text: str, options: Options) -> Raw:
     if isinstance(content, dict) and 'data_list' in content:
         return _mmpretrain(file, content, options)
     if isinstance(content, dict) and content and all(isinstance(value, (str, int, list)) for value in content.values()):
-        content = [dict(path=path, label=label) for path, label in content.items()]
+        pairs = json.loads(text, object_pairs_hook=list)  # with the paths that stand there again
+        content = [dict(path=path, label=label) for path, label in pairs]
     if isinstance(content, list) and content and all(isinstance(record, dict) for record in content):
         return read_table(_records(file, content), options)
     raise UserError(f'{file} is JSON of another kind than is read: {FORMS}.')
