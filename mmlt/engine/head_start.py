@@ -68,7 +68,7 @@ class HeadStartHook(Hook):
 
     @torch.no_grad()
     def _means(self, course: Any, loader: Any, test: Any) -> Tensor:
-        dataset, model = as_tested(loader.dataset, test), course.bare_model
+        dataset, model = as_tested(loader.dataset, test, own_size=True), course.bare_model
         labels = torch.from_numpy(np.asarray(dataset.labels))
         if labels.dim() == 2:
             raise UserError('class means are those of images with one label each: give HeadStartHook a features_file.')

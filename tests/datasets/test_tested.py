@@ -55,6 +55,7 @@ def test_random_pieces_give_way_to_the_middle_at_the_test_sets_size(folders):
             before = shown(train)
             for part in (test, whole(test)):
                 assert torch.equal(shown(as_tested(train, part)), shown(test))
+                assert torch.equal(shown(as_tested(train, part, own_size=True)), shown(ImageFolder(folders, image_size=12)))
             assert torch.equal(shown(train), before), 'the set itself is left alone'
     assert torch.equal(shown(as_tested(own, Digits('test'))), shown(ImageFolder(folders, image_size=12)))
     digits = LongTailedDataset(Digits('train'), imbalance_ratio=10)
