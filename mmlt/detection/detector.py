@@ -54,6 +54,7 @@ class FasterRCNN(BaseModel):
     Source: Ren et al., Faster R-CNN, NeurIPS 2015.
     """
 
+    corrections: tuple[str, ...] = ()  # of the class prior: what a box loss does to it concerns boxes alone
     masks = False
     mask_channels, mask_layers = 0, 0
     memory_format = torch.contiguous_format
@@ -134,6 +135,9 @@ class FasterRCNN(BaseModel):
 
     def set_length(self, steps: int, batch_size: int, epochs: int) -> None:
         """See `LongTailedClassifier.set_length`: nothing depends on it here."""
+
+    def check_start(self) -> None:
+        """See `LongTailedClassifier.check_start`: there is nothing to know."""
 
     def notices(self) -> list[str]:
         """See `LongTailedClassifier.notices`: there is none."""

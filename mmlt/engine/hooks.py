@@ -50,9 +50,7 @@ class ClassCountsHook(Hook):
     def before_train(self, runner) -> None:  # noqa: ANN001
         """Ask whether a new run can begin with its weights."""
         model = course_of(runner).bare_model
-        if runner.epoch or runner.iter or not hasattr(model, 'check_start'):
-            return
-        if said := model.check_start():
+        if not (runner.epoch or runner.iter) and (said := model.check_start()):
             say(f'  {said}')
 
 
