@@ -88,9 +88,9 @@ def harmless(node: Any) -> Any:
 
 def takes_head(model: LongTailedClassifier, role: str, need: Need) -> bool:
     """Whether a first stage hands over its head, whose rows must then mean the same classes."""
-    if not isinstance(model, LongTailedClassifier):
-        return False
-    return (role == 'init' and (not need.parts or 'head' in need.parts)) or (role == 'backbone' and model.reuse_head)
+    if role == 'init':
+        return isinstance(model, LongTailedClassifier) and (not need.parts or 'head' in need.parts)
+    return role == 'backbone' and getattr(model, 'reuse_head', False)  # a method without one refuses the role
 
 
 def attach(

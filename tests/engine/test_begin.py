@@ -143,6 +143,8 @@ def test_a_head_of_classes_in_another_order_is_not_taken_over(folder):
         config = write(f'{role}.py', f"{model}\nprerequisites = dict({role}=dict(checkpoint='turned.pth'))")
         with pytest.raises(UserError, match='other classes, or in another order'):
             train(config, overrides=ONE)
+    with pytest.raises(UserError, match="takes no prerequisite called 'backbone'"):
+        train(write('plain.py', "prerequisites = dict(backbone=dict(checkpoint='turned.pth'))"), overrides=ONE)
     crt = "model = dict(type='FrozenBackboneClassifier')"
     train(write('crt.py', f"{crt}\nprerequisites = dict(backbone=dict(checkpoint='turned.pth'))"), overrides=ONE)
 
