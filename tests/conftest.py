@@ -30,6 +30,20 @@ def call(tmp_path, monkeypatch) -> Callable[..., Done]:
     return call_tool
 
 
+@pytest.fixture(scope='module')
+def photo_folders(tmp_path_factory) -> Path:
+    """Two class folders with four photos of noise each."""
+    import numpy as np
+    from PIL import Image
+
+    root, draws = tmp_path_factory.mktemp('photos'), np.random.default_rng(0)
+    for name in ('ant', 'bee'):
+        (root / name).mkdir()
+        for place in range(4):
+            Image.fromarray(draws.integers(0, 256, (32, 44, 3), dtype=np.uint8)).save(root / name / f'{place}.png')
+    return root
+
+
 @pytest.fixture(scope='session')
 def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
     """Make something once for all tests, in all their processes: `once(name, make)` gives the folder that `make` filled.

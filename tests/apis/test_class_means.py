@@ -20,18 +20,6 @@ from mmlt.registry import MODELS
 LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackInputs')
 
 
-@pytest.fixture(scope='module')
-def folders(tmp_path_factory):
-    """Two class folders with four photos each."""
-    root = tmp_path_factory.mktemp('photos')
-    draws = np.random.default_rng(0)
-    for name in ('ant', 'bee'):
-        (root / name).mkdir()
-        for place in range(4):
-            Image.fromarray(draws.integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(root / name / f'{place}.png')
-    return root
-
-
 def classifier(kind: str = 'FrozenBackboneClassifier', classes: int = 2) -> torch.nn.Module:
     torch.manual_seed(0)
     return MODELS.build(dict(
@@ -60,9 +48,9 @@ def sets(kind: str, root):  # noqa: ANN001, ANN201
 
 @pytest.mark.parametrize('kind', ['folder', 'mmpretrain'])
 @pytest.mark.parametrize('cached', [False, True])
-def test_features_are_those_of_the_test_view(kind, cached, folders, tmp_path, monkeypatch):
+def test_features_are_those_of_the_test_view(kind, cached, photo_folders, tmp_path, monkeypatch):
     monkeypatch.setattr('mmlt.engine.feature_cache.course_of', lambda runner: runner)
-    train, test = sets(kind, folders)
+    train, test = sets(kind, photo_folders)
     runner = runner_of(classifier(), test, [FeatureCacheHook(str(tmp_path))] if cached else [])
     wanted, _, labels = collect(runner_of(classifier(), test), test)
     found, _, own = collect(runner, train)
@@ -71,9 +59,9 @@ def test_features_are_those_of_the_test_view(kind, cached, folders, tmp_path, mo
 
 
 @pytest.mark.parametrize('kind', ['folder', 'mmpretrain'])
-def test_a_run_on_cached_features_learns_from_the_test_view(kind, folders, tmp_path, monkeypatch):
+def test_a_run_on_cached_features_learns_from_the_test_view(kind, photo_folders, tmp_path, monkeypatch):
     monkeypatch.setattr('mmlt.engine.feature_cache.course_of', lambda runner: runner)
-    train, test = sets(kind, folders)
+    train, test = sets(kind, photo_folders)
     runner = runner_of(classifier(), test)
     wanted = collect(runner, test)[0]
     runner.val_loop = runner.test_loop
@@ -85,11 +73,11 @@ def test_a_run_on_cached_features_learns_from_the_test_view(kind, folders, tmp_p
 
 
 @pytest.mark.parametrize('kind', ['folder', 'mmpretrain'])
-def test_the_cache_notices_a_file_that_was_replaced(kind, folders):
+def test_the_cache_notices_a_file_that_was_replaced(kind, photo_folders):
     def key() -> dict:
-        return describe(sets(kind, folders)[1], classifier(), 'fp32', False)
+        return describe(sets(kind, photo_folders)[1], classifier(), 'fp32', False)
 
-    file = folders / 'ant' / '1.png'  # not among the images whose pixels are looked at
+    file = photo_folders / 'ant' / '1.png'  # not among the images whose pixels are looked at
     before, content = key(), file.read_bytes()
     assert key() == before
     Image.fromarray(np.full((24, 32, 3), 9, dtype=np.uint8)).save(file)
