@@ -5,6 +5,7 @@ from pathlib import Path
 from mmlt.analysis.evidence import RUNS, SOURCES, read_published
 from mmlt.analysis.stored_results import check, expected_readmes
 from mmlt.apis.grid import read_runs
+from mmlt.engine import stages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +27,9 @@ def test_published_figures_of_the_tables_stand_with_their_source():
             assert any(f'| {figure:.2f} |' in line for line in page), (config, figure)
 
 
-def test_the_list_of_runs_can_be_run():
+def test_the_list_of_runs_can_be_run(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where no CIFAR is: the list is right or wrong without it
+    monkeypatch.setattr(stages, 'complete_model', lambda cfg, num_classes: None)  # a teacher of some classes asks it for them
     planned = read_runs(ROOT / RUNS)
     assert len(planned) == len({run.title for run in planned}) >= 20
     assert all(run.stage.cfg.precision == ('bf16' if run.stage.name.endswith('_30e') else 'fp32') for run in planned)
