@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms import ColorJitter, GaussianBlur, RandomCrop, RandomFlip, RandomGrayscale
 from mmlt.datasets.transforms.base import BatchTransform
 
@@ -28,6 +29,9 @@ class Aggregation:
         lr, momentum, weight_decay: of SGD with Nesterov's momentum, on one number an expert.
         least: after an epoch in which a weight falls below this, it is enough.
         seed: of order and augmentation.
+
+    Raises:
+        UserError: a number out of its range, or none.
     """
 
     epochs: int = 5
@@ -37,6 +41,18 @@ class Aggregation:
     weight_decay: float = 5e-4
     least: float = 0.05
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, bounds in (
+            ('epochs', dict(least=1, whole=True)),
+            ('batch_size', dict(least=1, whole=True)),
+            ('lr', dict(above=0)),
+            ('momentum', dict(above=0)),
+            ('weight_decay', dict(least=0)),
+            ('least', dict(least=0, most=1)),
+            ('seed', dict(least=0, whole=True)),
+        ):
+            number('aggregation', name, getattr(self, name), **bounds)
 
 
 def strong_augmentation(side: int) -> list[BatchTransform]:

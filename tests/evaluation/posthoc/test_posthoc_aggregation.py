@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from mmlt.errors import UserError
 from mmlt.evaluation.posthoc.aggregation import Aggregation, learn_weights, view_similarity
 
 
@@ -40,3 +41,9 @@ def test_weight_goes_to_the_expert_whose_views_agree():
     assert weights[0] > 0.6 and weights.sum() == pytest.approx(1)
     # The weights change after a step, so the first epoch's mean begins at the similarity of equal weights and rises.
     assert view_similarity(views, torch.tensor([0.5, 0.5])) < similarities[0] < similarities[1] < similarities[2]
+
+
+@pytest.mark.parametrize('wrong', [dict(lr='x'), dict(lr=0), dict(epochs=0), dict(batch_size=1.5), dict(momentum=0)])
+def test_a_number_out_of_its_range_is_refused(wrong):
+    with pytest.raises(UserError, match=f'aggregation: {next(iter(wrong))} must be'):
+        Aggregation(**wrong)
