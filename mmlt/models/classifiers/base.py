@@ -4,17 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmlt.batch import Batch
-from mmlt.config.check import arguments_of
 from mmlt.draw import Draw
 from mmlt.errors import UserError
-from mmlt.models.backbones.multi_expert import MultiExpertBackbone
-from mmlt.models.backbones.pooling import feature_channels, pool_features
 from mmlt.models.backbones.timm_backbone import TimmBackbone
-from mmlt.models.heads import ExpertHeads
+from mmlt.models.classifiers.network import Network
 from mmlt.models.losses.reweighting import ClassReweighting
 from mmlt.models.step import Outputs, Prior, Step
 from mmlt.models.teachers import Teachers
@@ -26,44 +22,30 @@ DEFAULT_LOSS = dict(type='CrossEntropyLoss')
 
 
 @MODELS.register_module()
-class LongTailedClassifier(BaseModel):
+class LongTailedClassifier(Network):
     """Backbone, optional neck, head; trained by a sum of terms, the first of which is the loss of the labels.
 
     Args:
-        backbone: config of any backbone of mmlt, mmpretrain or timm (`TimmBackbone`); with a `MultiExpertBackbone` each
-            expert has a head, and the prediction is the mean of the experts' raw logits.
-        head: config of a head with `num_classes`, which a run asks of its data unless the config says them; its `in_channels`
-            are the backbone's unless it says so.
+        backbone, head, neck, data_preprocessor: configs of the network's parts, see `Network`.
         loss: config of the loss of the labels, cross entropy if none is given, or of a term that stands in its place.
-        neck: config of a neck between the two; without one a feature map is averaged over its places.
         reweighting: keywords of `ClassReweighting` (`beta`, `start_epoch`): class weights for the loss, deferred if wanted.
         mixing: config of a `Mixing`; `train_dataloader.partner_sampler` says where the partners come from.
         terms: configs of further terms.
         distill_heads: configs of further terms, as `terms`.
-        data_preprocessor: config of the preprocessor; a `num_classes` in it is the head's, unless that says its own.
 
     Attributes:
-        class_counts: int64 buffer (K,): images a class in the training set, handed over before the run and kept in every
-            checkpoint.
         num_images: of the training set, handed over before the run where its images have several labels; else None. It is in
             no checkpoint.
-        thresholds: (K,) logits from which on a class of several is predicted, where they were chosen (`ThresholdHook`); None
-            for 0, a probability of one half. In a checkpoint they stand in `meta`.
         terms: the terms, in the order in which they are computed.
         corrections: in words, what in these parts moves the class prior of the logits towards a uniform one; distillation
             does not count, unless it is all that the predicting head learns by. Sampling is not among the parts.
         begun_with: the parts whose weights were given before the run, by a first stage or by a file.
-        output_scale: of the logits of `outputs` and `prediction`: the loss's own, where that takes plain cosines.
-        expert_weights: (E,), the weights of the experts' logits in the prediction, where they were learnt at test time;
-            None for equal ones. They are in no checkpoint.
 
     Raises:
         UserError: parts that do not go together.
     """
 
-    expert_weights: Tensor | None = None
     num_images: int | None = None
-    thresholds: Tensor | None = None
     settled: tuple[str, ...] = ()  # arguments that a method gives its base itself, so that no config may
 
     def __init__(
@@ -78,17 +60,7 @@ class LongTailedClassifier(BaseModel):
         distill_heads: Sequence[dict] = (),
         data_preprocessor: dict | None = None,
     ) -> None:
-        preprocessor = dict(data_preprocessor or {})
-        stated = preprocessor.pop('num_classes', None)
-        super().__init__(data_preprocessor=MODELS.build(preprocessor) if preprocessor else None)
-        self._classes_of_data = {} if stated is None else dict(num_classes=stated)
-        self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck) if neck else None
-        if neck and self.num_experts:
-            raise UserError('experts take no neck: leave out model.neck.')
-        self._channels: int | None = None
-        self.head = self.build_head(head)
-        self.register_buffer('class_counts', torch.zeros(self.num_classes, dtype=torch.int64))
+        super().__init__(backbone, head, neck, data_preprocessor)
         self.reweighting = ClassReweighting(self.num_classes, **reweighting) if reweighting else None
         self.mixing = MODELS.build(mixing) if mixing else None
         built = [MODELS.build(cfg) for cfg in (loss or DEFAULT_LOSS, *terms, *distill_heads)]
@@ -111,38 +83,6 @@ class LongTailedClassifier(BaseModel):
         self.begun_with: set[str] = set()
         self._teachers = Teachers()
 
-    def build_head(self, head: dict) -> nn.Module:
-        """The head of this config, or one for each expert; the backbone and the neck are there already."""
-        kind = MODELS.get(head['type'])
-        if kind.__module__.startswith('mmpretrain.'):
-            raise UserError(
-                f"model.head: mmpretrain's {kind.__name__} computes its own loss: write head=dict(type='LinearHead') "
-                '(with _delete_=True over a _base_), and loss=dict(...) beside it.'
-            )
-        head = {**self._classes_of_data, **head}
-        if 'num_classes' not in head and 'num_classes' in (arguments_of(kind) or ()):
-            raise UserError('model.head has no num_classes, and no data to ask are here: set num_classes=... in the config.')
-        if 'in_channels' not in head:
-            head = {**head, 'in_channels': self.feature_channels}
-        return ExpertHeads(head, self.num_experts) if self.num_experts else MODELS.build(head)
-
-    @property
-    def num_classes(self) -> int:
-        """Number K of classes."""
-        return self.head.num_classes
-
-    @property
-    def num_experts(self) -> int:
-        """Number E of experts; 0 for a single network."""
-        return self.backbone.num_experts if isinstance(self.backbone, MultiExpertBackbone) else 0
-
-    @property
-    def feature_channels(self) -> int:
-        """Size C of the feature vector, of an expert's where there are some."""
-        if self._channels is None:
-            self._channels = feature_channels(self.backbone, self.neck)
-        return self._channels
-
     @property
     def views(self) -> int:
         """How many views of each image the terms need."""
@@ -152,32 +92,6 @@ class LongTailedClassifier(BaseModel):
     def roles(self) -> set[str]:
         """The prerequisites that it takes: its terms' teachers, and `init`, the weights to begin with."""
         return {'init'}.union(*(term.roles for term in self.terms))
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """The layout of images and weights: the preprocessor's."""
-        return getattr(self.data_preprocessor, 'memory_format', torch.contiguous_format)
-
-    def need_experts(self, who: str) -> None:
-        """Refuse a single network.
-
-        Raises:
-            UserError: the backbone has no experts.
-        """
-        if not self.num_experts:
-            raise UserError(
-                f'{who} needs experts: set '
-                "model.backbone=dict(type='MultiExpertBackbone', backbone=dict(...), num_experts=3)."
-            )
-
-    def refuse_experts(self, who: str) -> None:
-        """Refuse a network of experts.
-
-        Raises:
-            UserError: the backbone has experts.
-        """
-        if self.num_experts:
-            raise UserError(f'{who} compares the features of one network, not of experts: choose another backbone.')
 
     def set_class_counts(self, class_counts: Sequence[int]) -> None:
         """Take over the training set's counts.
@@ -192,16 +106,6 @@ class LongTailedClassifier(BaseModel):
             )
         self.class_counts.copy_(torch.as_tensor(class_counts))
         self.refresh_class_counts()
-
-    def set_thresholds(self, thresholds: Sequence[float] | None) -> None:
-        """Take over the thresholds of a checkpoint, K logits.
-
-        Raises:
-            UserError: another number of them than classes.
-        """
-        if thresholds is not None and len(thresholds) != self.num_classes:
-            raise UserError(f'the checkpoint has {len(thresholds)} thresholds for {self.num_classes} classes: use another one.')
-        self.thresholds = None if thresholds is None else torch.tensor(thresholds, device=self.class_counts.device)
 
     def set_num_images(self, num_images: int) -> None:
         """Take over the number of training images, which counts of several labels do not add up to."""
@@ -356,39 +260,6 @@ class LongTailedClassifier(BaseModel):
     def teacher_outputs(self, role: str, images: Tensor) -> list[Outputs]:
         """See `Teachers.outputs`."""
         return self._teachers.outputs(role, images)
-
-    def network(self, images: Tensor) -> Outputs:
-        """What the network makes of normalised images (B, 3, H, W): features (B, C) and logits (B, K); of experts (B, E, C)
-        and (B, E, K)."""
-        maps = self.backbone(images)
-        features = maps if self.num_experts else pool_features(self.neck(maps) if self.neck else maps)
-        return Outputs(features, self.head(features), maps)
-
-    def combine(self, logits: Tensor) -> Tensor:
-        """The prediction (B, K) from the experts' raw logits (B, E, K): their mean, or a weighted one."""
-        if self.expert_weights is None:
-            return logits.mean(dim=1)
-        return (self.expert_weights[:, None] * logits).sum(dim=1)
-
-    def ensemble(self, outputs: Outputs) -> Outputs:
-        """The experts' mean feature (B, C) and their prediction (B, K); a single network's outputs as they are."""
-        if not self.num_experts:
-            return outputs
-        return outputs._replace(features=outputs.features.mean(dim=1), logits=self.combine(outputs.logits))
-
-    def outputs(self, images: Tensor) -> Outputs:
-        """Features (B, C) and logits (B, K) of normalised images (B, 3, H, W), of experts those of their ensemble."""
-        found = self.ensemble(self.network(images))
-        return found if self.output_scale == 1 else found._replace(logits=self.output_scale * found.logits)
-
-    def prediction(self, images: Tensor) -> dict[str, Tensor]:
-        """What evaluators get of normalised images (B, 3, H, W): `logits` (B, K) in float32, and `expert_logits` (B, E, K)
-        and `thresholds` (K,) where there are some."""
-        logits = self.output_scale * self.network(images).logits.float()
-        cuts = {} if self.thresholds is None else dict(thresholds=self.thresholds)
-        if self.num_experts:
-            return dict(logits=self.combine(logits), expert_logits=logits, **cuts)
-        return dict(logits=logits, **cuts)
 
     def step(self, batch: Batch) -> Step:
         """What the terms learn from: this preprocessed batch, its images mixed where the model mixes.
