@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
+import numpy as np
 import torch
 from mmengine.dist import broadcast
 from torch import Tensor
@@ -37,6 +38,8 @@ def aggregate(runner: LongTailedRunner, setting: Aggregation | None = None) -> d
     model = runner.bare_model.eval()
     if not isinstance(model, MultiExpertClassifier) or model.num_experts < 2:
         raise UserError(f'--aggregate weights the experts of a model, and {type(model).__name__} here has no two of them.')
+    if getattr(runner.test_loop.dataloader.dataset, 'labels', np.empty(0)).ndim == 2:
+        raise UserError('--aggregate compares predictions of one label an image, and these have several: leave it out.')
     loader = shuffled_test_set(runner, setting)
 
     def epoch_views(epoch: int) -> Iterator[Tensor]:

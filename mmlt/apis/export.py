@@ -111,7 +111,7 @@ def _correction(adjustment: Adjustment | None, predictor) -> tuple[float, Any, d
     if kind == 'ncm' or setting in (TUNE, ESTIMATE):
         raise UserError(f'--adjust {kind}{f" {setting}" if setting else ""} looks at images, which an export has none of: '
                         'give a number, a file, or another correction.')  # fmt: skip
-    if predictor.several and kind != 'tau_norm':
+    if predictor.several:
         raise UserError(f'--adjust {kind} is for one label an image, and this model gives several: leave it out.')
     if said := corrected_already(kind, predictor.corrections):
         say(f'  {said}')

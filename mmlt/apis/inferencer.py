@@ -153,9 +153,10 @@ class Inferencer:
             return None
         if self.several:
             raise UserError('a class prior is of pictures with one label each, and these have several: leave out --prior.')
-        if len({bool(model.corrections) for model in self.models}) > 1:
+        if any(not np.allclose(model.prior_of_outputs, self.models[0].prior_of_outputs) for model in self.models[1:]):
             raise UserError(
-                'of these models some were balanced in training, others were not: leave out --prior, which cannot correct both.'
+                'of these models some were balanced in training otherwise than others: leave out --prior, which cannot correct '
+                'both.'
             )
         return target_prior(prior, self.classes.names)
 

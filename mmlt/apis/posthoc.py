@@ -44,13 +44,13 @@ def adjust_model(adjustment: Adjustment, runner: LongTailedRunner, data: dict[st
     model, counts, setting = runner.bare_model, meta['class_counts'], adjustment.setting
     found_on = None
     labels = getattr(runner.test_loop.dataloader.dataset, 'labels', None)
-    if adjustment.adjust != 'tau_norm' and getattr(labels, 'ndim', 1) == 2:
+    if getattr(labels, 'ndim', 1) == 2:
         raise UserError(f'--adjust {adjustment.adjust} is for one label an image, and these have several: leave it out.')
     corrections = corrections_of(model, meta)
     if said := corrected_already(adjustment.adjust, corrections):
         say(f'  {said}')
     if adjustment.adjust == 'prior':
-        counts = prior_of_outputs(corrections, counts)
+        counts = prior_of_outputs(model, meta, counts)
         value = _test_prior(setting, runner, counts, meta['classes'])
         found_on = 'unlabelled test images' if setting == ESTIMATE else None
         prior = torch.tensor(value, dtype=torch.float64)

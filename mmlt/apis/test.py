@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.dist import get_world_size, is_main_process
 
 from mmlt.analysis.evaluation_files import write_evaluation
-from mmlt.analysis.results import BY_LABEL_FILE, evaluation, make_record, write_by_label_csv, write_per_class_csv
+from mmlt.analysis.results import evaluation, make_record, write_by_label_csv, write_per_class_csv
 from mmlt.apis.adjustment import Adjustment
 from mmlt.apis.aggregation import aggregate, aggregation_of
 from mmlt.apis.ensemble import join
@@ -156,7 +156,7 @@ def test(
         place = out or folder / f'{"_".join(["results", *words])}.json'
         write_evaluation(place, full.record(split_of(dataset)), full.arrays())
     if is_main_process() and details.get('by_label'):
-        write_by_label_csv(folder / BY_LABEL_FILE, details['by_label'])
+        write_by_label_csv(folder / f'{"_".join(["by_label", *words])}.csv', details['by_label'])
     if is_main_process() and details.get('per_class'):
         write_per_class_csv(folder / f'{"_".join(["per_class", *words])}.csv', details['per_class'])
     return Results(record)

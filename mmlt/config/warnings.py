@@ -47,7 +47,7 @@ def corrected_already(adjust: str, corrections: Sequence[str]) -> str | None:
     if not corrections or adjust not in ('prior', 'logit_adjustment'):
         return None
     if adjust == 'prior':
-        return f'its probabilities count on a uniform prior already, by {by}: corrected from that one'
+        return f'its probabilities do not count on the prior of the training images, by {by}: corrected from their own'
     return f'warning: {by} has corrected the class prior in training; logit adjustment on top of that overshoots as a rule'
 
 

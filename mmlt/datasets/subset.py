@@ -148,7 +148,8 @@ class SubsetRule:
 
 
 def _set_aside_several(labels: np.ndarray) -> np.ndarray:
-    """Images with several labels, drawn with seed 0: of each class at most a fifth, at least one of two or more."""
+    """Images with several labels, drawn with seed 0: of each class at most a fifth, at least one of two or more; and of those
+    without a label as large a share as of the others."""
     counts = labels.sum(axis=0).astype(np.int64)
     left = np.where(counts >= 2, np.maximum(counts // HOLDOUT_SHARE, 1), 0)
     rarest = np.where(labels > 0, counts, counts.max() + 1).min(axis=1)  # (N,)
@@ -159,6 +160,8 @@ def _set_aside_several(labels: np.ndarray) -> np.ndarray:
         if len(shown) and (left[shown] > 0).all():
             left[shown] -= 1
             taken.append(place)
+    without = order[~(labels[order] > 0).any(axis=1)]
+    taken.extend(without[: round(len(taken) * len(without) / max(len(labels) - len(without), 1))])
     return np.sort(np.array(taken, dtype=np.int64))
 
 

@@ -278,3 +278,17 @@ def read_elapsed(folder: str | Path) -> float:
         return seconds if 0 <= seconds < math.inf else 0.0
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0.0
+
+
+def label_facts(model: torch.nn.Module, dataset: Any) -> dict[str, Any]:
+    """For a checkpoint's `meta`: `task`, whether an image has one label or several (a detector's have none), and the
+    `thresholds` chosen for several, see `ThresholdHook`.
+
+    Args:
+        model: that is trained.
+        dataset: the training set.
+    """
+    tasks = {1: dict(task='single_label'), 2: dict(task='multi_label')}
+    facts = tasks.get(getattr(getattr(dataset, 'labels', None), 'ndim', None), {})
+    chosen = getattr(model, 'thresholds', None)
+    return facts if chosen is None else dict(facts, thresholds=chosen.tolist())

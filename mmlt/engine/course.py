@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 
 from mmlt.config.find import config_name
 from mmlt.config.load import FIRST_DROP, first_drop
-from mmlt.engine.checkpoint import prune, save_checkpoint
+from mmlt.engine.checkpoint import label_facts, prune, save_checkpoint
 from mmlt.engine.device import resolve_precision
 from mmlt.engine.finished import attach
 from mmlt.engine.mmengine_compat import OpenRunner, is_asked_to_resume
@@ -132,6 +132,7 @@ class PlainCourse:
             model=plain({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model}),
             precision=self.precision,
             history=self.history,
+            **label_facts(model, self.runner.train_loop.dataloader.dataset),
         )
         save_checkpoint(Path(self.runner.work_dir) / name, dict(state_dict=on_cpu(model.state_dict()), meta=meta))
 

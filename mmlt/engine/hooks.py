@@ -14,6 +14,7 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmlt.arguments import number
+from mmlt.datasets.samplers import Sampler
 from mmlt.engine.console import console, note, on_terminal, say
 from mmlt.engine.course import PlainCourse, course_of
 from mmlt.engine.evaluation_pictures import draw_evaluation
@@ -41,7 +42,8 @@ class ClassCountsHook(Hook):
             course.bare_model.set_num_images(metainfo['num_images'])
         loader = runner.train_loop.dataloader
         course.bare_model.set_length(len(loader), loader.batch_size * loader.world_size, runner.max_epochs)
-        for line in course.bare_model.notices():
+        drawn = loader.sampler.notice() if isinstance(loader.sampler, Sampler) else None
+        for line in [*course.bare_model.notices(), *([drawn] if drawn else [])]:
             say(f'  {line}')
         course.bare_model.data_preprocessor.seed = course.draw_seed
         if isinstance(course, PlainCourse):

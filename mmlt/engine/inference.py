@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.device import get_device
 from torch import Tensor
@@ -16,6 +18,8 @@ from mmlt.engine.device import autocast, resolve_precision
 from mmlt.engine.finished import classifier_of
 from mmlt.errors import UserError
 from mmlt.models.classifiers import LongTailedClassifier
+from mmlt.priors import effective_number_weights
+from mmlt.registry import DATA_SAMPLERS
 
 
 class Predictor:
@@ -60,9 +64,9 @@ class Predictor:
         self.corrections = corrections_of(self.model, self.meta)
 
     @property
-    def prior_of_outputs(self) -> list[int]:
+    def prior_of_outputs(self) -> np.ndarray:
         """See the function of this name."""
-        return prior_of_outputs(self.corrections, self.class_counts)
+        return prior_of_outputs(self.model, self.meta, self.class_counts)
 
     @property
     def config(self) -> str:
@@ -92,10 +96,27 @@ def corrections_of(model: LongTailedClassifier, meta: dict) -> list[str]:
     return [*model.corrections, *balanced_by_sampling(meta.get('outcome') or {})]
 
 
-def prior_of_outputs(corrections: Sequence[str], class_counts: Sequence[int]) -> list[int]:
-    """The class prior, as counts, that a model's probabilities count on: that of training, or a uniform one where training
-    corrected it."""
-    return [1] * len(class_counts) if corrections else list(class_counts)
+def prior_of_outputs(model: LongTailedClassifier, meta: dict, class_counts: Sequence[int]) -> np.ndarray:
+    """The class prior that a model's probabilities count on, (K,) float64 of any sum: what the sampler showed, times the class
+    weights, over the power of the training prior that its loss takes out of the logits. Of plain training the counts.
+
+    Args:
+        model: the finished classifier.
+        meta: of its checkpoint.
+        class_counts: (K,), its training images.
+    """
+    counts = np.asarray(class_counts, dtype=np.float64)
+    prior, outcome = counts.copy(), meta.get('outcome') or {}
+    if balanced_by_sampling(outcome):
+        labels = np.repeat(np.arange(len(counts)), counts.astype(np.int64))
+        shown = SimpleNamespace(labels=labels, metainfo=dict(class_counts=counts.astype(np.int64)))
+        sampler = DATA_SAMPLERS.build(dict(outcome['sampler'], dataset=shown))
+        prior = sampler.class_probabilities(outcome['train_cfg']['max_epochs'] - 1)
+    if model.class_weights_beta:
+        prior *= effective_number_weights(counts, model.class_weights_beta).numpy()
+    if model.prior_taken:
+        prior = np.divide(prior, counts**model.prior_taken, out=np.zeros_like(prior), where=counts > 0)
+    return prior / prior.sum()
 
 
 def stored_view(meta: dict) -> View | None:

@@ -15,6 +15,7 @@ from mmlt.datasets.views import View
 from mmlt.detection import FasterRCNN
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
+    label_facts,
     latest_checkpoint,
     prune,
     read_elapsed,
@@ -143,16 +144,6 @@ class LongTailedRunner(ClearRunner):
         folders = getattr(self.train_loop.dataloader.dataset, 'class_folders', None)
         return dict(class_folders=folders) if any(folders or ()) else {}
 
-    def _task(self) -> dict[str, str]:
-        """Whether an image has one label or several; a detector's images have none."""
-        labels = getattr(self.train_loop.dataloader.dataset, 'labels', None)
-        return {1: dict(task='single_label'), 2: dict(task='multi_label')}.get(getattr(labels, 'ndim', None), {})
-
-    def _thresholds(self) -> dict[str, list[float]]:
-        """Those chosen for several labels, see `ThresholdHook`."""
-        chosen = getattr(self.bare_model, 'thresholds', None)
-        return {} if chosen is None else dict(thresholds=chosen.tolist())
-
     def content(self, epoch: int, step: int, weights_only: bool = False, own: dict | None = None) -> dict:
         """What a checkpoint holds after `epoch` whole epochs and `step` steps, in CPU memory.
 
@@ -171,14 +162,13 @@ class LongTailedRunner(ClearRunner):
                 seed=self.cfg.get('seed'),
                 classes=list(self.train_loop.dataloader.dataset.metainfo['classes']),
                 class_counts=self.bare_model.class_counts.tolist(),
-                **self._task(),
                 model=plain(self.cfg.model.to_dict()),
                 precision=self.precision,
                 image_size=self.image_size,
                 **({} if self.test_view is None else dict(test_view=self.test_view._asdict())),
                 history=self.history,
                 **self._class_folders(),
-                **self._thresholds(),
+                **label_facts(self.bare_model, self.train_loop.dataloader.dataset),
                 **self.identity,
             ),
         )

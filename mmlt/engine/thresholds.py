@@ -34,6 +34,10 @@ class ThresholdHook(Hook):
         """Refuse a training set without a hold-out at once."""
         images_aside(runner)
 
+    def before_train_epoch(self, runner) -> None:  # noqa: ANN001
+        """Forget those of the weights before: a checkpoint between two evaluations has none."""
+        course_of(runner).bare_model.thresholds = None
+
     def after_train_epoch(self, runner) -> None:  # noqa: ANN001
         """Choose, where the epoch is evaluated."""
         loop = runner.train_loop

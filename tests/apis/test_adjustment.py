@@ -84,7 +84,7 @@ def test_a_model_balanced_in_training_is_corrected_from_a_uniform_prior(tmp_path
     capsys.readouterr()
     assert adjusted('prior')['metrics'] == pytest.approx(result['last']['metrics'], abs=1e-4)
     said = ' '.join(capsys.readouterr().out.split())
-    assert 'uniform prior already, by balanced softmax (model.loss): corrected from that one' in said
+    assert 'do not count on the prior of the training images, by balanced softmax (model.loss): corrected' in said
     assert adjusted('logit_adjustment')['metrics']['accuracy/top1'] != result['last']['metrics']['accuracy/top1']
     assert 'overshoots' in capsys.readouterr().out
 

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from mmlt.datasets import LongTailedDataset, MultiLabelArrays, MultiLabelDataset, MultiLabelDigits
+from mmlt.datasets.subset import SubsetRule
 from mmlt.engine.loader import build_loader
 from mmlt.errors import UserError
 
@@ -145,3 +146,13 @@ def test_a_hold_out_takes_a_fifth_of_each_class_at_most_and_one_of_each_rare_one
     counts = np.array(data.class_counts)
     assert (np.array(held.class_counts) <= np.maximum(counts // 5, 1)).all() and min(held.class_counts) >= 1
     assert min(train.class_counts) >= 2 and sum(held.class_counts) > 0.15 * counts.sum()
+
+
+def test_a_hold_out_has_its_share_of_the_images_without_a_label():
+    data = MultiLabelDigits()
+    shown = np.array(data.labels)
+    labels = np.concatenate([shown, np.zeros((1500, shown.shape[1]), dtype=shown.dtype)])
+    rule = SubsetRule(profile='natural', protocol='cao-holdout', split='holdout')
+    held = labels[rule.draw(labels, shown.shape[1])]
+    share = (held.sum(axis=1) == 0).mean()
+    assert share == pytest.approx(0.75, abs=0.01) and len(np.unique(held, axis=0)) > 1

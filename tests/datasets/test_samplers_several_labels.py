@@ -79,3 +79,13 @@ def test_counts_that_do_not_fit_are_refused():
     dataset.metainfo['class_counts'][0] += 1
     with pytest.raises(UserError, match='do not agree'):
         build('ShuffleSampler', dataset)
+
+
+def test_class_aware_sampling_says_what_it_never_draws():
+    dataset = Several()
+    assert build('ClassAwareSampler', dataset).notice() is None
+    dataset.labels = np.concatenate([dataset.labels, np.zeros((50, 5), dtype=bool)])
+    said = build('ClassAwareSampler', dataset).notice()
+    assert '50 of 250 images show no class and are not trained on' in said
+    drawn = build('ClassAwareSampler', dataset, num_samples=5000).epoch_indices(0).numpy()
+    assert drawn.max() < 200 and build('RepeatFactorSampler', dataset, threshold=0.1).notice() is None

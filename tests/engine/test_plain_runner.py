@@ -92,6 +92,17 @@ def test_class_weights_begin_at_the_schedules_first_drop():
     assert runner.model.reweighting.start_epoch == 40
 
 
+def test_thresholds_of_several_labels_stand_in_its_checkpoints():
+    cfg = Config.fromfile(f'{ROOT}/configs/multi_label/resnet8_digitsmulti_thresholds.py')
+    cfg.work_dir, cfg.log_level, cfg.env_cfg = 'plain/several', 'ERROR', dict(cudnn_benchmark=False)
+    cfg.train_cfg.max_epochs = 1
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    meta = torch.load('plain/several/epoch_1.pth')['meta']
+    assert meta['task'] == 'multi_label'
+    assert meta['thresholds'] == pytest.approx(runner.model.thresholds.tolist()) and any(meta['thresholds'])
+
+
 def test_resuming_is_refused():
     cfg = config('ce')
     cfg.resume = True

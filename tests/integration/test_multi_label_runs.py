@@ -57,8 +57,12 @@ def test_thresholds_are_chosen_on_the_hold_out_and_used_from_the_checkpoint(aver
     assert evaluate('run.py', folder / 'epoch_3.pth')['metrics'] == pytest.approx(metrics)
     twice = evaluate('run.py', [folder / 'epoch_3.pth'] * 2)  # the mean of a model with itself, its thresholds too
     assert twice['metrics'] == pytest.approx(metrics) and twice['tuned']['thresholds']['value'] == pytest.approx(cuts, abs=1e-5)
-    with pytest.raises(UserError, match='for one label an image'):
-        evaluate('run.py', folder / 'epoch_3.pth', adjustment=Adjustment('prior'))
+    assert (folder / 'test' / 'by_label_ensemble.csv').is_file()
+    for adjustment in (Adjustment('prior'), Adjustment('tau_norm', tau='1')):
+        with pytest.raises(UserError, match='for one label an image'):
+            evaluate('run.py', folder / 'epoch_3.pth', adjustment=adjustment)
+    model = load_classifier(folder / 'epoch_3.pth')
+    assert model.thresholds.tolist() == pytest.approx(cuts) and model.to('meta').thresholds.device.type == 'meta'
     assert record['best']['selected_by'] == 'mAP'
     history = torch.load(folder / 'epoch_3.pth')['meta']['history']
     values = {one['epoch']: one['metrics']['mAP'] for one in history} | {3: metrics['mAP']}
@@ -70,6 +74,15 @@ def test_thresholds_are_chosen_on_the_hold_out_and_used_from_the_checkpoint(aver
     assert 'mean average precision, few-shot' in (folder / 'report.html').read_text()
     groups = json.loads((folder / 'results.json').read_text())['shot_groups']
     assert groups == dict(convention='standard', many=6, medium=6, few=8)
+
+
+def test_a_checkpoint_between_two_evaluations_has_no_thresholds_of_other_weights(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, 'resnet8_digitsmulti_thresholds')
+    overrides = {'train_cfg.max_epochs': 4, 'train_cfg.val_interval': 2, 'train_cfg.val_last': 0}
+    train('run.py', work_dir=tmp_path / 'own', overrides=overrides)
+    found = {epoch: torch.load(tmp_path / f'own/epoch_{epoch}.pth')['meta'] for epoch in (3, 4)}
+    assert 'thresholds' not in found[3] and 'thresholds' in found[4]
 
 
 def test_a_training_set_without_a_hold_out_is_refused(tmp_path, monkeypatch):

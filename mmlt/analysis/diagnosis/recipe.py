@@ -51,19 +51,25 @@ class Recipe:
 
 
 def choose(
-    class_counts: np.ndarray, evaluated: int, short_side: int, several: bool, decode_seconds: float, machine: Machine
+    class_counts: np.ndarray,
+    images: int,
+    evaluated: int,
+    short_side: int,
+    several: bool,
+    decode_seconds: float,
+    machine: Machine,
 ) -> Recipe:
     """A recipe for a set of images.
 
     Args:
         class_counts: (K,) training images of each class; of several labels, those that show it.
+        images: that are trained on.
         evaluated: images of the evaluated split.
         short_side: median of the images' shorter side, in pixels.
         several: whether images have several labels.
         decode_seconds: one processor takes to read an image.
         machine: that trains.
     """
-    images = int(class_counts.max() if several else class_counts.sum())
     loss, why = method(class_counts, several)
     batch = int(np.clip(2 ** round(np.log2(max(images, 1) / 50)), 8, 64))
     reading = decode_seconds / processors()

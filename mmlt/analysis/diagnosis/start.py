@@ -83,13 +83,14 @@ def write_start(diagnosis: Diagnosis, config: Path, command: str) -> Start:
     check_free(config)
     plan = make_plan(diagnosis)
     counts = plan.class_counts(diagnosis)
-    reading = seconds_to_read(diagnosis, plan.places(TRAIN))
-    recipe = choose(counts, len(plan.places(plan.evaluated)), short_side(diagnosis), diagnosis.several, reading, Machine.this())
+    trained, evaluated = plan.places(TRAIN), len(plan.places(plan.evaluated))
+    reading = seconds_to_read(diagnosis, trained)
+    recipe = choose(counts, len(trained), evaluated, short_side(diagnosis), diagnosis.several, reading, Machine.this())
     names = [diagnosis.table.classes[k] for k in plan.classes]
     images, left_out, classes = files_of(config)
     start = Start(config, images, left_out if plan.reasons else None, classes if len(names) > IN_CONFIG else None, plan, recipe,
                   names)  # fmt: skip
-    mean, std = pixel_statistics(diagnosis, plan.places(TRAIN), recipe)
+    mean, std = pixel_statistics(diagnosis, trained, recipe)
     text = config_text(
         recipe, plan, names, counts, diagnosis.several, diagnosis.table.root.resolve(), images.resolve(), start.left_out,
         classes.resolve() if start.classes else None, mean, std, diagnosis.convention, command,

@@ -116,6 +116,16 @@ class Sampler(torch.utils.data.Sampler):
         """Draws in an epoch when `num_samples` is None: the number of images."""
         return len(self.labels)
 
+    def class_probabilities(self, epoch: int) -> np.ndarray:
+        """Share of each class in the draws of `epoch` on average, (C,) float64, sums to 1: here that in the data set.
+
+        With several labels an image the classes' shares of all labels.
+        """
+        return self.class_counts / self.class_counts.sum()
+
+    def notice(self) -> str | None:
+        """What a user should know of its order before the run; None for nothing."""
+
     @abstractmethod
     def draw(self, draws: Draws, epoch: int) -> np.ndarray:
         """The order of `epoch`, whole numbers (num_samples,), from `draws`, the random numbers of (seed, epoch)."""

@@ -16,7 +16,7 @@ class ClassAwareSampler(Sampler):
 
     Every cycle visits each class that has an image once, in a new random order. Within a class the images come in
     random order without replacement; when all have been taken they are shuffled again. Cycles start afresh every epoch.
-    An image with several labels is one of each of its classes.
+    An image with several labels is one of each of its classes; one without a label is never drawn.
 
     Args:
         dataset: see `Sampler`.
@@ -55,6 +55,20 @@ class ClassAwareSampler(Sampler):
         if self.length == 'dataset':
             return len(self.labels)
         return int(self.class_counts.max() * np.count_nonzero(self.class_counts))
+
+    def notice(self) -> str | None:
+        """How many images no class has."""
+        if without := 0 if self.labels.ndim == 1 else int((~self.labels.any(axis=1)).sum()):
+            return (
+                f'ClassAwareSampler draws by class: {without:,} of {len(self.labels):,} images show no class and are not '
+                'trained on; RepeatFactorSampler draws them too.'
+            )
+        return None
+
+    def class_probabilities(self, epoch: int) -> np.ndarray:
+        """See `Sampler.class_probabilities`: equal ones of the classes with an image."""
+        present = self.class_counts > 0
+        return present / present.sum()
 
     def draw(self, draws: Draws, epoch: int) -> np.ndarray:
         """See `Sampler.draw`. An order can be far longer than the data set, so it is made piece by piece, in its place."""

@@ -31,6 +31,11 @@ class ClassBalancedRepeatSampler(Sampler):
         wanted = len(self.labels) / np.count_nonzero(self.class_counts)
         return np.divide(wanted, counts, out=np.zeros_like(counts), where=counts > 0)
 
+    def class_probabilities(self, epoch: int) -> np.ndarray:
+        """See `Sampler.class_probabilities`: equal ones of the classes with an image."""
+        present = self.class_counts > 0
+        return present / present.sum()
+
     def draw(self, draws: Draws, epoch: int) -> np.ndarray:
         """See `Sampler.draw`."""
         repeats = self.repeats[self.labels]  # (N,)

@@ -62,6 +62,11 @@ class RepeatFactorSampler(Sampler):
             of_images[self.labels[:, c]] = factors[c]
         return of_images
 
+    def class_probabilities(self, epoch: int) -> np.ndarray:
+        """See `Sampler.class_probabilities`: in proportion to `n_c * r_c`; with several labels by the classes' own factors."""
+        drawn = self.class_counts * self.repeat_factors
+        return drawn / drawn.sum()
+
     def default_length(self) -> int:
         """The sum of the images' factors, rounded up (a sum that is whole but for rounding stays)."""
         if self.labels.ndim == 1:

@@ -110,7 +110,8 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
 
 
 def best_tau(predict: Callable[[float], Tensor], target: Tensor, num_classes: int) -> float:
-    """The tau of greatest mean class accuracy on a grid of 0 to 2 in steps of 0.05, the smallest of equals.
+    """The tau of greatest mean class accuracy on a grid of 0 to 2 in steps of 0.05, the smallest of equals; over the
+    classes that have an image here.
 
     Args:
         predict: corrected logits (N, K) at a tau.
@@ -119,7 +120,7 @@ def best_tau(predict: Callable[[float], Tensor], target: Tensor, num_classes: in
     """
 
     def accuracy(tau: float) -> float:
-        return float(per_class_accuracy(predict(tau).argmax(1), target, num_classes)[0].mean())
+        return float(per_class_accuracy(predict(tau).argmax(1), target, num_classes)[0].nanmean())
 
     return max(GRID, key=accuracy)
 

@@ -39,6 +39,8 @@ class LongTailedClassifier(Network):
         terms: the terms, in the order in which they are computed.
         corrections: in words, what in these parts moves the class prior of the logits towards a uniform one; distillation
             does not count, unless it is all that the predicting head learns by. Sampling is not among the parts.
+        prior_taken: the power of the class prior that its terms take out of the logits; 0 where none does.
+        class_weights_beta: of the class weights (`reweighting`); 0 without.
         begun_with: the parts whose weights were given before the run, by a first stage or by a file.
 
     Raises:
@@ -77,7 +79,9 @@ class LongTailedClassifier(Network):
         if self.reweighting is not None and not any(term.takes_class_weights for term in self.terms):
             raise UserError(f'no loss of {type(self).__name__} takes class weights: leave out model.reweighting.')
         self.corrections = [term.balanced_by for term in self.terms if term.balanced_by]
-        if self.reweighting is not None and self.reweighting.beta:
+        self.prior_taken = max((term.prior_taken for term in self.terms if term.balanced_by), default=0.0)
+        self.class_weights_beta = 0.0 if self.reweighting is None else self.reweighting.beta
+        if self.class_weights_beta:
             self.corrections.append('class weights (model.reweighting)')
         self.output_scale = self.terms[0].output_scale
         self.begun_with: set[str] = set()

@@ -114,6 +114,12 @@ class Network(BaseModel):
         if self.num_experts:
             raise UserError(f'{who} compares the features of one network, not of experts: choose another backbone.')
 
+    def _apply(self, fn, recurse: bool = True):  # noqa: ANN001, ANN202 - the signature is torch's
+        super()._apply(fn, recurse)
+        if self.thresholds is not None:  # no buffer, for they stand in `meta` of a checkpoint
+            self.thresholds = self.thresholds.to(self.class_counts.device)
+        return self
+
     def set_thresholds(self, thresholds: Sequence[float] | None) -> None:
         """Take over the thresholds of a checkpoint, K logits.
 

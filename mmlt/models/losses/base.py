@@ -23,6 +23,7 @@ class Loss(nn.Module):
         multi_label: whether its target is float (B, K), several labels an image; it then takes `num_images`.
         balanced_by: in words, how it moves the class prior of the logits towards a uniform one; None where it does not.
             Margins and label smoothing do not count.
+        prior_taken: the power of the class prior that it takes out of the logits, where `balanced_by` says something.
         logit_scale: by what it multiplies the logits before its softmax; predictions are scaled alike.
     """
 
@@ -31,6 +32,7 @@ class Loss(nn.Module):
     draws = False
     multi_label = False
     balanced_by: str | None = None
+    prior_taken: float = 1.0
     logit_scale: float = 1.0
 
     def forward(

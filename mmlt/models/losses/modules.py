@@ -65,6 +65,7 @@ class LogitAdjustedLoss(Loss):
         super().__init__()
         self.tau = number(self, 'tau', tau, least=0)
         self.balanced_by = 'the logit-adjusted loss (model.loss)' if tau else None
+        self.prior_taken = self.tau
 
     def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
         """See `Loss.compute`."""
@@ -123,6 +124,7 @@ class VSLoss(Loss):
         self.gamma = number(self, 'gamma', gamma, least=0)
         self.tau = number(self, 'tau', tau, least=0)
         self.balanced_by = 'the vector-scaling loss (model.loss)' if tau else None
+        self.prior_taken = self.tau
 
     def compute(self, logits: Tensor, target: Tensor, class_counts: Tensor, **weights: Tensor | None) -> Tensor:
         """See `Loss.compute`."""

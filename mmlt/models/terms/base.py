@@ -18,6 +18,7 @@ class Term(nn.Module):
         takes_class_weights: whether the class weights of `reweighting` change it.
         unmixable: why it cannot learn from mixed images, in a few words; None where it can.
         balanced_by: in words, how it moves the class prior of the network's logits towards a uniform one; None if it does not.
+        prior_taken: the power of the class prior that it takes out of the logits, where `balanced_by` says something.
         output_scale: by what the network's logits are multiplied in a prediction, where this is the loss of the labels.
         former_names: how its parts were called in checkpoints before they stood in a term, `{old prefix: new prefix}`.
     """
@@ -29,6 +30,7 @@ class Term(nn.Module):
     takes_class_weights = False
     unmixable: str | None = None
     balanced_by: str | None = None
+    prior_taken: float = 1.0
     output_scale: float = 1.0
     former_names: dict[str, str] = {}
 

@@ -56,6 +56,11 @@ class Classification(Term):
         return self.loss.balanced_by
 
     @property
+    def prior_taken(self) -> float:
+        """The loss's."""
+        return self.loss.prior_taken
+
+    @property
     def output_scale(self) -> float:
         """What the loss does to the network's logits."""
         return self.loss.logit_scale / self.logit_scale
@@ -120,6 +125,11 @@ class ExpertTaus(Term):
     def balanced_by(self) -> str | None:
         """Experts of several strengths predict as one of the mean strength."""
         return "BalPoE's experts (model.taus)" if sum(self.taus) else None
+
+    @property
+    def prior_taken(self) -> float:
+        """The mean strength."""
+        return sum(self.taus) / len(self.taus)
 
     def __init__(self, taus: Sequence[float] = (0.0, 1.0, 2.0)) -> None:
         super().__init__()

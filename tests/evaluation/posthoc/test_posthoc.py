@@ -104,3 +104,15 @@ def test_nearest_means_agree_with_scikit_learn():
     np.testing.assert_allclose(cosine.numpy(), wanted, rtol=1e-12)
     with pytest.raises(ValueError, match='euclidean'):
         posthoc.nearest_mean_logits(torch.from_numpy(features), means, 'manhattan')
+
+
+def test_tau_is_tuned_on_the_classes_that_have_an_image(logits):
+    target = posthoc.adjust_logits(logits, COUNTS, 0.7).argmax(1)
+    logits, target = logits[target < 3], target[target < 3]
+    predict = lambda tau: posthoc.adjust_logits(logits, COUNTS, tau)  # noqa: E731
+    means = {}
+    for step in range(41):
+        wrong = predict(step * 0.05).argmax(1).numpy() != target.numpy()
+        means[step * 0.05] = np.mean([1 - wrong[target.numpy() == c].mean() for c in range(3)])
+    assert max(means.values()) > means[0.0]
+    assert means[min(means, key=lambda tau: abs(tau - posthoc.best_tau(predict, target, 4)))] == max(means.values())
