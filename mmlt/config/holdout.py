@@ -11,6 +11,7 @@ from mmlt.errors import UserError
 
 # How an image is looked at: the part set aside is looked at as a test image is.
 VIEW = ('crop', 'crop_seed', 'crop_area', 'resize', 'image_size', 'max_value', 'pipeline')
+READING = ('backend', 'pack', 'check', 'on_broken', 'cache_root', 'download')
 
 
 def apply_holdout(cfg: Config) -> None:
@@ -33,9 +34,10 @@ def apply_holdout(cfg: Config) -> None:
         raise UserError('holdout=True needs train_dataloader.dataset and test_dataloader.dataset: name both.')
     if _module(train).startswith('mmlt.detection'):
         raise UserError('holdout=True sets images of a class aside, and a detector learns of boxes: give it a val_dataloader.')
-    if cfg.val_dataloader.dataset != test:  # one's own validation set
+    evaluated = cfg.val_dataloader.dataset
+    if _images(evaluated) != _images(test):  # one's own validation set
         return
-    cfg.train_dataloader.dataset, cfg.val_dataloader.dataset = parts(train, test)
+    cfg.train_dataloader.dataset, cfg.val_dataloader.dataset = parts(train, evaluated)
 
 
 def parts(train: dict, test: dict) -> tuple[dict, dict]:
@@ -67,6 +69,13 @@ def parts(train: dict, test: dict) -> tuple[dict, dict]:
     if isinstance(aside['dataset'], dict):
         aside['dataset'] = _looked_at_as(aside['dataset'], test)
     return kept, aside
+
+
+def _images(dataset: Any) -> Any:
+    """The config of a set without how its images are read and looked at: what tells whether two are the same images."""
+    if not isinstance(dataset, dict):
+        return dataset
+    return {key: _images(value) for key, value in dataset.items() if key not in VIEW + READING}
 
 
 def unwrapped(train: dict) -> dict:

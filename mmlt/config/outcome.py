@@ -41,13 +41,18 @@ def outcome_of(
         prerequisites: hash of each prerequisite's own outcome.
         more: further things that decide; those that are nothing do not stand in the outcome.
     """
-    hooks = {name: hook for name, hook in (cfg.get('default_hooks') or {}).items() if name not in STANDARD_HOOKS and hook}
+    named = cfg.get('default_hooks') or {}
+    hooks = {name: hook for name, hook in named.items() if name not in STANDARD_HOOKS and hook}
+    if named.get('param_scheduler', True) is None:  # no rate ever changes
+        hooks['param_scheduler'] = None
     more = dict(more, partner_sampler=cfg.train_dataloader.get('partner_sampler'), default_hooks=hooks)
     loader, checkpoint = cfg.train_dataloader, (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     selection = {key: checkpoint.get(key) for key in ('save_best', 'rule') if checkpoint.get(key) not in USUAL_SELECTION}
     scaled = cfg.get('auto_scale_lr') or {}
     if cfg.get('holdout'):
         more.update(holdout=True, final_test=cfg.test_dataloader.dataset)
+        if cfg.get('test_evaluator') != cfg.val_evaluator:
+            more.update(final_evaluator=cfg.get('test_evaluator'))
     more.update(selection=selection, auto_scale_lr=scaled if scaled.get('enable') else None, sync_bn=cfg.get('sync_bn'))
     images, optim_wrapper = loader.batch_size * world_size, dict(cfg.optim_wrapper)
     if loader.get('global_batch_size'):  # however many ranks and steps it is made of

@@ -56,6 +56,12 @@ def check_override(cfg: Config, name: str) -> None:
         return
     if keys[0] in ELSEWHERE:
         raise UserError(f'--cfg-options {name}: mmlt does not read {keys[0]!r}: {ELSEWHERE[keys[0]]}.')
+    if keys[0] in cfg and keys[0] not in KNOWN_KEYS:
+        used = ', '.join(place for place in places_of(keys[0], cfg, 'the config') if place != keys[0])
+        raise UserError(
+            f"--cfg-options {name}: {keys[0]!r} is a variable of the config's file, which has been read by then: override the "
+            f'key that it is used in{f" ({used}?)" if used else ""}.'
+        )
     for depth, key in enumerate(keys):
         where = '.'.join(keys[:depth]) or 'the config'
         if isinstance(node, (list, tuple)):

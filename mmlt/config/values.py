@@ -1,10 +1,12 @@
 """Values of a config that nothing else would refuse before hours of training, or ever."""
 
 import logging
+import multiprocessing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmlt.arguments import number
+from mmlt.config.check import refuse_others
 from mmlt.errors import UserError, quoted
 
 REQUIRED = ('model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'train_cfg', 'optim_wrapper')
@@ -95,12 +97,46 @@ def check_values(cfg: Mapping) -> None:
     if not isinstance(compiling := cfg.get('compile', 'auto'), bool | Mapping) and compiling != 'auto':
         raise UserError(f"compile is True, False, 'auto' or a dict for torch.compile, not {quoted(compiling)}.")
     check_log_level(cfg.get('log_level'))
+    check_scaling(cfg.get('auto_scale_lr'))
+    check_environment(cfg.get('env_cfg') or {})
     check_clipping(at(cfg, 'optim_wrapper.clip_grad'))
     schedules = cfg.get('param_scheduler') or []
     if not isinstance(schedules, (Mapping, Sequence)) or isinstance(schedules, str):
         raise UserError(f'param_scheduler must be a schedule or a list of them, not {quoted(schedules)}.')
     for place, schedule in enumerate([schedules] if isinstance(schedules, Mapping) else schedules):
         check_schedule(f'param_scheduler.{place}', schedule)
+
+
+def check_scaling(scaling: Any) -> None:
+    """Refuse keywords of the learning rate's scaling that are none.
+
+    Raises:
+        UserError: with the value.
+    """
+    if scaling is None:
+        return
+    if not isinstance(scaling, Mapping) or not isinstance(scaling.get('enable', False), bool):
+        raise UserError(f'auto_scale_lr must be dict(enable=True, base_batch_size=...) or None, not {quoted(scaling)}.')
+    refuse_others('auto_scale_lr', scaling, {'enable', 'base_batch_size'})
+    if scaling.get('enable') or 'base_batch_size' in scaling:
+        number('auto_scale_lr', 'base_batch_size', scaling.get('base_batch_size'), least=1, whole=True)
+
+
+def check_environment(environment: Mapping) -> None:
+    """Refuse settings of MMEngine's environment that nothing reads.
+
+    Raises:
+        UserError: with the key or the value.
+    """
+    refuse_others('env_cfg', environment, {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'})
+    for name, known in (('mp_cfg', {'mp_start_method', 'opencv_num_threads'}), ('dist_cfg', {'backend'})):
+        if not isinstance(own := environment.get(name) or {}, Mapping):
+            raise UserError(f'env_cfg.{name} must be a dict, not {quoted(own)}.')
+        refuse_others(f'env_cfg.{name}', own, known)
+    method = at(environment, 'mp_cfg.mp_start_method')
+    if method not in (None, *multiprocessing.get_all_start_methods()):
+        names = ', '.join(multiprocessing.get_all_start_methods())
+        raise UserError(f'env_cfg.mp_cfg.mp_start_method must be one of {names}, not {quoted(method)}.')
 
 
 def check_log_level(level: Any) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from mmlt.config.check import refuse_others
@@ -12,6 +12,7 @@ from mmlt.errors import UserError, brief, reason
 # What MMEngine's default constructor reads.
 PARAMWISE = {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult'}
 PARAMWISE |= {'dcn_offset_lr_mult', 'bypass_duplicate'}
+CUSTOM = {'lr_mult', 'decay_mult'}
 
 
 @contextmanager
@@ -55,7 +56,10 @@ def check_paramwise(optim_wrapper: dict, parameters: list[str]) -> None:
         return
     refuse_others('optim_wrapper.paramwise_cfg', settings, PARAMWISE)
     parts = sorted({name.rpartition('.')[0] for name in parameters} | set(parameters))
-    for key in settings.get('custom_keys') or {}:
+    for key, own in (settings.get('custom_keys') or {}).items():
+        if not isinstance(own, dict):
+            raise UserError(f'optim_wrapper.paramwise_cfg.custom_keys.{key} must be dict(lr_mult=...), not {brief(repr(own))}.')
+        refuse_others(f'optim_wrapper.paramwise_cfg.custom_keys.{key}', own, CUSTOM)
         if not any(key in name for name in parameters):
             near = difflib.get_close_matches(key, parts, n=3, cutoff=0.4) or parts[:3]
             raise UserError(
@@ -117,6 +121,16 @@ class ClearRunner(OpenRunner):
         """See `Runner.register_hooks`."""
         with building('default_hooks or custom_hooks'):
             super().register_hooks(default_hooks, custom_hooks)
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """See `Runner.call_hook`; what a hook of others refuses before the first step is the config's mistake."""
+        if fn_name not in ('before_run', 'before_train'):
+            return super().call_hook(fn_name, **kwargs)
+        for hook in self.hooks:
+            known = type(hook).__module__.startswith('mmlt.')
+            with nullcontext() if known else building(f'{type(hook).__name__} (custom_hooks or default_hooks)'):
+                getattr(hook, fn_name)(self, **kwargs)
+        return None
 
     def build_visualizer(self, visualizer: Any = None) -> Any:
         """See `Runner.build_visualizer`."""

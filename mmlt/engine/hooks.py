@@ -102,7 +102,7 @@ class ProgressHook(Hook):
         if type(interval) is not int or interval < 1:
             raise UserError(f'ProgressHook takes an interval of at least 1 step, not {interval!r}.')
         self.interval = interval
-        self.seconds = seconds
+        self.seconds = number('ProgressHook', 'seconds', seconds, least=0)
         self._bar: Progress | None = None
         self._task = None
         self._accuracy = ''

@@ -198,7 +198,11 @@ class Stage:
 
     @cached_property
     def outcome(self) -> dict:
-        """What decides the run's result, as plain data."""
+        """What decides the run's result, as plain data.
+
+        Raises:
+            UserError: with a hold-out, the epochs would be chosen on the test images.
+        """
         needs = {
             role: one_or_all([need.identity for need in needs], role in self.several)
             for role, needs in self.prerequisites.items()
@@ -209,6 +213,11 @@ class Stage:
         data, *evaluated_on = [each.dataset for each in (self.loader, self.val_loader, self.test_loader) if each is not None]
         # Verified pixels are fully named by the config. The content of other data sets is part of the outcome itself.
         content = [None if one.metainfo.get('verified') else one.fingerprint() for one in evaluated_on]
+        if self.test_loader and content[0] is not None and content[0] == content[1]:
+            raise UserError(
+                'holdout=True, and val_dataloader names the images of the test set, in other words: give both the same '
+                'dataset, and images are set aside, or name other images.'
+            )
         return outcome_of(
             self.cfg,
             data.fingerprint(),
@@ -273,6 +282,8 @@ def needs_of(named: dict[str, dict | list[dict]], path: Path, seed: int = 0, **c
 
     def need(role: str, one: dict) -> Need:
         more = dict(classes=plain(one.get('classes')), parts=plain(one.get('parts', [])))
+        if more['parts'] and role != 'init':
+            raise UserError(f"{path}: prerequisites.{role} names parts, which 'init' alone takes: leave them out.")
         if one.get('checkpoint'):
             return Need(Path(one['checkpoint']), role, **more)
         source = Stage(find_beside(path, one['config']), seed + one.get('seed_offset', 0), **common)

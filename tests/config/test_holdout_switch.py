@@ -1,9 +1,12 @@
 """`holdout = True`: which set sets aside how, and that the part set aside is looked at as a test image is."""
 
 import pytest
+from PIL import Image
 
+from mmlt.config.find import config_roots
 from mmlt.config.holdout import parts
 from mmlt.config.load import load_config
+from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 from mmlt.registry import DATASETS
 
@@ -44,6 +47,39 @@ def test_ones_own_validation_set_stays():
     own = dict(type='LongTailedDataset', dataset=dict(type='Digits', split='train'), profile='natural', protocol='first')
     cfg = load_config(CE, {'holdout': True, 'val_dataloader.dataset': own})
     assert cfg.val_dataloader.dataset.protocol == 'first' and cfg.train_dataloader == whole.train_dataloader
+
+
+def test_how_the_test_images_are_read_makes_no_other_set_of_them(tmp_path):
+    folders = "dict(type='ImageFolder', data_root='photos', image_size=32, backend='opencv')"
+    (tmp_path / 'own.py').write_text(
+        f"_base_ = ['{config_roots()[0]}/{CE}']\nholdout = True\n"
+        f'train_dataloader = dict(dataset=dict(_delete_=True, **{folders}))\n'
+        f'val_dataloader = dict(dataset=dict(_delete_=True, **{folders}))\ntest_dataloader = val_dataloader\n'
+    )
+    plain = load_config(tmp_path / 'own.py')
+    for name, value in (('backend', 'pillow'), ('pack', 'photos.pack'), ('resize', 40)):
+        cfg = load_config(tmp_path / 'own.py', {f'test_dataloader.dataset.{name}': value})
+        assert cfg.train_dataloader == plain.train_dataloader and cfg.val_dataloader == plain.val_dataloader, name
+        assert cfg.val_dataloader.dataset != cfg.test_dataloader.dataset
+    moved = load_config(tmp_path / 'own.py', {'test_dataloader.dataset.data_root': 'elsewhere'})
+    assert moved.val_dataloader.dataset.data_root == 'photos' and 'holdout' not in moved.train_dataloader.dataset
+
+
+def test_test_images_in_other_words_choose_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind in ('cat', 'dog'):
+        (tmp_path / 'photos' / kind).mkdir(parents=True)
+        for place in range(6):
+            Image.new('RGB', (16, 16), (20 * place, 99, 7 * len(kind))).save(tmp_path / f'photos/{kind}/{place}.png')
+    folders = "dict(type='ImageFolder', image_size=16, data_root="
+    (tmp_path / 'own.py').write_text(
+        f"_base_ = ['{config_roots()[0]}/{CE}']\nholdout = True\n"
+        f"train_dataloader = dict(batch_size=4, dataset=dict(_delete_=True, **{folders}'photos')))\n"
+        f"val_dataloader = dict(dataset=dict(_delete_=True, **{folders}'photos')))\n"
+        f"test_dataloader = dict(dataset=dict(_delete_=True, **{folders}'./photos')))\n"
+    )
+    with pytest.raises(UserError, match='names the images of the test set, in other words'):
+        _ = Stage(tmp_path / 'own.py').outcome
 
 
 @pytest.mark.parametrize(

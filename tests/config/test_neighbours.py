@@ -125,6 +125,8 @@ def test_paramwise_settings_that_reach_nothing_are_refused():
     check_paramwise(dict(paramwise_cfg=dict(custom_keys=keys)), names)
     with pytest.raises(UserError, match="has 'backbone.layer2' in its name; there are backbone.layer1"):
         check_paramwise(dict(paramwise_cfg=dict(custom_keys={'backbone.layer2': dict(lr_mult=0.1)})), names)
+    with pytest.raises(UserError, match="custom_keys.head takes no 'lr_mul'; did you mean 'lr_mult'"):
+        check_paramwise(dict(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mul=0.1)))), names)
     with pytest.raises(UserError, match="paramwise_cfg takes no 'norm_decay'; did you mean 'norm_decay_mult'"):
         check_paramwise(dict(paramwise_cfg=dict(norm_decay=0.0)), names)
     other = 'LearningRateDecayOptimWrapperConstructor'

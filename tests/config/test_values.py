@@ -2,11 +2,12 @@
 
 import pytest
 
+from mmlt.apis.train import train
 from mmlt.config.overrides import parse_options
 from mmlt.engine.stages import Stage
 from mmlt.errors import UserError
 
-CE, PACO = 'ce/resnet8_digitslt.py', 'paco/resnet8_digitslt.py'
+CE, KD, PACO = (f'{method}/resnet8_digitslt.py' for method in ('ce', 'kd', 'paco'))
 # override, what the sentence must name
 CASES = [
     # brackets
@@ -77,6 +78,31 @@ def test_a_value_that_cannot_stand_there(option, words):
     with pytest.raises(UserError) as error:
         Stage(CE, 0, parse_options([option]))
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'words'),
+    [
+        ('auto_scale_lr', 5, ['auto_scale_lr', 'dict', '5']),
+        ('auto_scale_lr', dict(enabled=True), ['auto_scale_lr', "'enabled'", "'enable'"]),
+        ('auto_scale_lr', dict(enable=True), ['auto_scale_lr', 'base_batch_size', 'at least 1', 'None']),
+        ('auto_scale_lr', dict(enable=True, base_batch_size=0), ['base_batch_size', 'at least 1', '0']),
+        ('env_cfg', dict(cudnn_benchmrak=True), ['cudnn_benchmrak', 'cudnn_benchmark']),
+        ('env_cfg', dict(mp_cfg=dict(mp_start_method='spwan')), ['mp_start_method', 'spawn', 'spwan']),
+        ('env_cfg', dict(dist_cfg=dict(timeout=3)), ['env_cfg.dist_cfg', "'timeout'", 'backend']),
+        ('prerequisites', dict(teacher=dict(config='ce.py', parts=['head'])), ['prerequisites.teacher', "'init'"]),
+    ],
+)
+def test_what_mmengine_would_pass_over_or_trip_over_later(key, value, words):
+    with pytest.raises(UserError) as error:
+        Stage(KD if key == 'prerequisites' else CE, 0, {key: value})
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_a_hook_of_others_that_refuses_the_run_is_named(tmp_path):
+    hooks = [dict(type='EMAHook', momentum=1.0)]
+    with pytest.raises(UserError, match=r'EMAHook \(custom_hooks or default_hooks\) in the config cannot be built'):
+        train(CE, work_dir=tmp_path, overrides={'custom_hooks': hooks})
 
 
 def test_a_long_value_is_quoted_by_its_beginning():
