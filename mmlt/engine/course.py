@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from mmlt.config.check import ELSEWHERE
 from mmlt.config.find import config_name
 from mmlt.config.load import FIRST_DROP, first_drop
 from mmlt.engine.checkpoint import label_facts, prune, save_checkpoint
@@ -46,7 +47,7 @@ class PlainCourse:
         runner: MMEngine's Runner.
 
     Raises:
-        UserError: the runner is asked to resume.
+        UserError: the runner is asked to resume, or to compute activations again.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -54,6 +55,8 @@ class PlainCourse:
             raise UserError(
                 "MMEngine's Runner cannot resume a run of mmlt: train with `python tools/train.py CONFIG --resume`."
             )
+        if runner.cfg.get('activation_checkpointing') is not None:
+            raise UserError(f"mmlt does not read 'activation_checkpointing': {ELSEWHERE['activation_checkpointing']}.")
         self.runner = runner
         self.watch = LossWatch()
         self.history: list[dict] = []

@@ -110,6 +110,13 @@ def test_resuming_is_refused():
         Runner.from_cfg(cfg).train()
 
 
+def test_computing_activations_again_is_refused():
+    cfg = config('ce')
+    cfg.activation_checkpointing = ['backbone']
+    with pytest.raises(UserError, match="activation_checkpointing'.*accumulative_counts"):
+        Runner.from_cfg(cfg).train()
+
+
 def test_a_head_without_a_number_of_classes_takes_the_datas():
     cfg = config('ce')
     assert 'num_classes' not in cfg.model.head

@@ -196,6 +196,8 @@ CASES = {
     'prerequisite of itself': (own('needs_itself'), ['needs_itself.py', 'needs itself']),
     'seed in the file': (own('seeded'), ['seed', '--seed']),
     'seed as an option': (ce('seed=3'), ['seed', '--seed']),
+    'activations computed again': (
+        ce('activation_checkpointing=backbone'), ['does not read', 'batch_size', 'accumulative_counts', 'bf16']),
     'one place of a list': (ce('param_scheduler.0.milestones.0=30'), ['milestones.0', 'param_scheduler.0.milestones whole']),
     'one number of the mean': (ce('data_preprocessor.mean.0=0.5'), ['data_preprocessor.mean whole']),
     'weights that are not there': (own('load_from'), ['load_from', 'x.pth', 'no such file']),
