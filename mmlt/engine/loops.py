@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce_params, get_rank, get_world_size
+from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import BaseLoop
 
@@ -16,7 +16,7 @@ from mmlt.engine.course import course_of
 from mmlt.engine.device import autocast
 from mmlt.engine.loader import BatchLoader, build_loader
 from mmlt.engine.mmengine_compat import is_val_loop
-from mmlt.engine.state import statistics_of
+from mmlt.engine.state import average_statistics
 from mmlt.errors import UserError
 from mmlt.evaluation.mmpretrain_metric import as_metrics
 from mmlt.evaluation.multi_label_record import MultiLabelEvaluation
@@ -160,8 +160,7 @@ class EpochTrainLoop(BaseLoop):
         self.dataloader.set_position(self.epoch, self.step)
         for batch in self.dataloader:
             self.run_iter(batch)
-        if get_world_size() > 1:
-            all_reduce_params(list(statistics_of(model).values()), op='mean')
+        average_statistics(model, runner.hooks)
         runner.call_hook('after_train_epoch')
         self.epoch, self.step = self.epoch + 1, 0
 

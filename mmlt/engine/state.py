@@ -1,9 +1,11 @@
 """What a run's state is made of beside its weights: parts that every rank has of its own, and tensors on a device."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import all_gather, get_rank, get_world_size, is_main_process
+from mmengine.dist import all_gather, all_reduce_params, get_rank, get_world_size, is_main_process
+from mmengine.hooks import EMAHook, Hook
 from torch import Tensor, nn
 
 
@@ -22,6 +24,30 @@ def statistics_of(model: nn.Module) -> dict[str, Tensor]:
     """Buffers that a rank counts on its own images, by name; other buffers are the same on all ranks."""
     kept = model.state_dict().keys()
     return {name: value for name, value in model.named_buffers() if name in kept and value.is_floating_point()}
+
+
+def average_statistics(model: nn.Module, hooks: Sequence[Hook]) -> None:
+    """Average over the ranks what each has counted on its own images, at the end of an epoch; every rank takes part.
+
+    An average of the weights (`EMAHook`) has statistics too: those of the model, copied at each step, so they are copied
+    once more, or with `update_buffers` an average of its own on each rank. The checkpoint holds these, and the evaluation
+    sees the model's: both must be the same.
+
+    Args:
+        model: the model, without a distributed wrapper.
+        hooks: of the run.
+    """
+    if get_world_size() == 1:
+        return
+    own = statistics_of(model)
+    all_reduce_params(list(own.values()), op='mean')
+    for average in (hook.ema_model for hook in hooks if isinstance(hook, EMAHook)):
+        theirs = statistics_of(average.module)
+        if average.update_buffers:
+            all_reduce_params(list(theirs.values()), op='mean')
+        else:
+            for name, value in theirs.items():
+                value.copy_(own[name])
 
 
 def gather_own(model: nn.Module, gradients: bool, statistics: bool) -> dict:

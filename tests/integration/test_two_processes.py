@@ -142,6 +142,17 @@ def test_ranks_end_with_equal_weights_and_a_dead_rank_ends_the_other(run, rank, 
     assert whole['sha256'] == died['sha256']
 
 
+@pytest.mark.parametrize('of_statistics', [False, True])
+def test_the_checkpoint_of_an_average_is_the_model_that_was_evaluated(run, of_statistics):
+    hook = dict(type='EMAHook', momentum=0.2, update_buffers=of_statistics)
+    (run.folder / 'ema.py').write_text(f"_base_ = ['{ROOT / CE}']\ncustom_hooks = [{hook}]\n")
+    done = run.ranks('train.py', 'ema.py', '--work-dir', 'run', '--cfg-options', 'train_cfg.max_epochs=1')
+    assert [rank.code for rank in done] == [0, 0], done
+    run('test.py', 'ema.py', 'run/epoch_1.pth', '--out', 'again.json')
+    trained, tested = (json.loads((run.folder / name).read_text()) for name in ('run/results.json', 'again.json'))
+    assert trained['last']['metrics'] == tested['metrics']
+
+
 def test_stopped_in_the_midst_of_an_epoch_each_rank_goes_on_with_its_own(run):
     # 22 steps an epoch, and the ranks ask each other about signals after 16 of them, which is between two updates.
     options = [*OPTIONS, 'train_dataloader.batch_size=8', 'optim_wrapper.accumulative_counts=3']
