@@ -8,6 +8,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from mmlt.errors import UserError
 from mmlt.evaluation.functional import per_class_accuracy, shot_group_accuracy
 from mmlt.evaluation.gather import distinct_images, gather_columns
 from mmlt.priors import shot_groups
@@ -66,9 +67,15 @@ class ExpertMetric(BaseMetric):
         self._num_experts = 0
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Accumulate a batch's records: `expert_logits` (B, E, K), `target` (B,) and `indices` (B,); others are skipped."""
+        """Accumulate a batch's records: `expert_logits` (B, E, K), `target` (B,) and `indices` (B,); others are skipped.
+
+        Raises:
+            UserError: several labels an image.
+        """
         for sample in data_samples:
             if 'expert_logits' in sample:
+                if sample['target'].dim() > 1:
+                    raise UserError('ExpertMetric takes one label an image, and the data have several: leave it out.')
                 statistics = expert_statistics(sample['expert_logits'])
                 self._num_experts = len(statistics.predictions)
                 labels = torch.stack([sample['target'], sample['indices']]).to(statistics.predictions.device)

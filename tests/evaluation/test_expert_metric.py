@@ -86,3 +86,11 @@ def test_records_without_experts_give_nothing_and_missing_images_are_refused():
 def test_an_image_drawn_twice_counts_once():
     found = records()[0]
     assert evaluated([*found, found[0]]) == evaluated(found)
+
+
+def test_several_labels_are_refused():
+    found, _, target = records()
+    for one in found:
+        one['target'] = torch.nn.functional.one_hot(one['target'], K).float()
+    with pytest.raises(UserError, match='one label an image'):
+        evaluated(found)

@@ -57,7 +57,8 @@ def asymmetric_loss(
 
     `-(1 - p) ** gamma_positive * log(p)` of a class that is shown, `-q ** gamma_negative * log(1 - q)` of another, with
     `q = max(p - margin, 0)`. The authors' code clamps the arguments of the logarithms at 1e-8; with a margin that of a
-    negative is at least the margin anyway.
+    negative is at least the margin anyway. The focusing factors have a gradient, as in the equation and in the authors'
+    optimized class; their plain class leaves it out unless told otherwise.
 
     Args:
         logits: (B, K), any floating dtype.
