@@ -30,7 +30,7 @@ from mmlt.engine.global_batch import images_an_update
 from mmlt.engine.hook_state import HookStates
 from mmlt.engine.mmengine_compat import is_asked_to_resume, loading_is_due, log_into_work_dir
 from mmlt.engine.other_ranks import find_place, resume_schedules
-from mmlt.engine.selection import Selection
+from mmlt.engine.selection import Selection, without_selection
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.stopping import StopRequest
 from mmlt.engine.watch import LossWatch
@@ -264,9 +264,13 @@ class LongTailedRunner(ClearRunner):
 
     def _other_run(self, content: dict) -> str | None:
         """What shows that a checkpoint is of another run than this one, in words."""
-        meta = content['meta']
-        differing = (key for key, value in self.identity.items() if meta.get(key) != plain(value))
-        return next((changed(meta.get(key), plain(self.identity[key]), key) for key in differing), None)
+        before, now = dict(content['meta']), plain(self.identity)
+        for one in (before, now):
+            if 'outcome' in one:
+                one['outcome'] = without_selection(one['outcome'], content['meta'].get('history'))
+                one.pop('config_hash', None)  # of the outcome
+        differing = (key for key, value in now.items() if before.get(key) != value)
+        return next((changed(before.get(key), now[key], key) for key in differing), None)
 
     def _check(self, path: Path, content: dict) -> None:
         """Refuse a checkpoint of this very run whose state does not fit it: a damaged one, for the one before it."""

@@ -9,6 +9,16 @@ RULES = ('greater', 'less')
 LESS = ('loss', 'nll', 'ece', 'error')  # how metrics end of which less is better
 
 
+def without_selection(outcome: dict, history: list[dict] | None) -> dict:
+    """What decides a run, but for how its best epoch is chosen while none has been evaluated: that may still be corrected.
+
+    Args:
+        outcome: of the run.
+        history: the evaluations of its checkpoint.
+    """
+    return outcome if history else {key: value for key, value in outcome.items() if key != 'selection'}
+
+
 @dataclass(frozen=True)
 class Selection:
     """How the best of a run's evaluations is chosen; of equal ones the first.

@@ -21,6 +21,7 @@ from mmlt.engine.completing import complete_model
 from mmlt.engine.device import resolve_precision
 from mmlt.engine.global_batch import share_global_batch
 from mmlt.engine.loader import BatchLoader, build_loader
+from mmlt.engine.selection import without_selection
 from mmlt.engine.shared_data import forget_changeable, scaling_of, shared_dataset
 from mmlt.errors import UserError, changed
 from mmlt.files import sha256_of
@@ -314,7 +315,10 @@ def check_folder(stage: Stage, needed_by: str | None = None, resume: bool = Fals
             f'{stage.folder} holds checkpoints that cannot be read: delete them, or choose another --work-dir '
             '(--resume sets them aside and starts anew).'
         )
-    before, now = found[1]['meta'].get('outcome') or {}, plain(stage.outcome)
+    meta = found[1]['meta']
+    before, now = meta.get('outcome') or {}, plain(stage.outcome)
+    if resume:
+        before, now = (without_selection(outcome, meta.get('history')) for outcome in (before, now))
     if needed_by:
         if before != now:
             raise UserError(
