@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -77,6 +78,20 @@ def outcome_of(
             **{name: value for name, value in dict(more, custom_code=custom_code(cfg)).items() if value},
         )
     )
+
+
+def by_content(node: Any, sums: dict[Path, str]) -> Any:
+    """An outcome whose paths of files are their hashes: where a file lies decides nothing.
+
+    Args:
+        node: the outcome, or a part of it.
+        sums: SHA-256 of each file that the run starts from.
+    """
+    if isinstance(node, dict):
+        return {key: by_content(value, sums) for key, value in node.items()}
+    if isinstance(node, list):
+        return [by_content(value, sums) for value in node]
+    return sums.get(Path(node), node) if isinstance(node, str) else node
 
 
 def hash_of(value: Any) -> str:

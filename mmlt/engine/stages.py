@@ -13,7 +13,7 @@ from mmengine.dist import get_world_size
 from mmlt.config.check import FACTS, check_parts
 from mmlt.config.find import config_name, find_beside, find_config
 from mmlt.config.load import load_config
-from mmlt.config.outcome import handed_on, hash_of, outcome_of, overrides_hash
+from mmlt.config.outcome import by_content, handed_on, hash_of, outcome_of, overrides_hash
 from mmlt.config.values import check_complete
 from mmlt.engine.building import building, initial_weights
 from mmlt.engine.checkpoint import latest_checkpoint
@@ -219,7 +219,8 @@ class Stage:
                 'holdout=True, and val_dataloader names the images of the test set, in other words: give both the same '
                 'dataset, and images are set aside, or name other images.'
             )
-        return outcome_of(
+        sums = {Path(path): sha256_of(path) for path in files if Path(path).is_file()}
+        outcome = outcome_of(
             self.cfg,
             data.fingerprint(),
             self.seed,
@@ -227,10 +228,11 @@ class Stage:
             needs,
             reading=None if data.resident else self.cfg.train_dataloader.dataset,
             scaled_by=[backend for one in (data, *evaluated_on) if (backend := scaling_of(one)) not in (None, 'pillow')],
-            weights=[sha256_of(path) for path in files if Path(path).is_file()],
+            weights=[sums[Path(path)] for path in files if Path(path) in sums],
             test_fingerprint=content[0],
             final_test_fingerprint=content[1] if self.test_loader else None,
         )
+        return by_content(outcome, sums)
 
     @property
     def config_hash(self) -> str:

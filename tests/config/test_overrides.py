@@ -52,3 +52,17 @@ def test_what_changes_a_run_changes_its_hash():
     assert hashed(**{'default_hooks.param_scheduler': None}) != hashed()  # its rate stays the first
     other = {'test_evaluator': dict(type='ShotGroupMetric', convention='lvis')}
     assert hashed(**other) == hashed() and hashed(holdout=True, **other) != hashed(holdout=True)
+
+
+def test_where_a_file_lies_that_a_run_starts_from_changes_no_hash(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'other').mkdir()
+    for name, content in (('a.npy', b'one'), ('other/b.npy', b'one'), ('c.npy', b'two')):
+        (tmp_path / name).write_bytes(content)
+    files = ('a.npy', './a.npy', 'other/b.npy', str(tmp_path / 'a.npy'), 'c.npy')
+    stages = [
+        Stage('ce/resnet8_digitslt.py', overrides={'custom_hooks': [dict(type='HeadStartHook', features_file=file)]})
+        for file in files
+    ]
+    assert len({stage.config_hash for stage in stages[:4]}) == 1 and stages[4].config_hash != stages[0].config_hash
+    assert 'a.npy' not in str(stages[0].outcome)
