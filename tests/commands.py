@@ -22,7 +22,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import NamedTuple
@@ -304,13 +304,18 @@ class CommandLine:
         """How two processes of one run ended, see `start_ranks`; `--launcher pytorch` is given."""
         return [process.done() for process in self.start_ranks(tool, '--launcher', 'pytorch', *args, **settings)]
 
-    def start_ranks(self, tool: str | Path, *args: object, **settings: object) -> list[Started]:
-        """Two processes of one run, as torchrun starts them but without torchrun's own."""
+    def start_ranks(
+        self, tool: str | Path, *args: object, folders: Sequence[Path] | None = None, **settings: object
+    ) -> list[Started]:
+        """Two processes of one run, as torchrun starts them but without torchrun's own; `folders`: where each is started."""
         with socket.socket() as free:
             free.bind(('127.0.0.1', 0))
             port = free.getsockname()[1]
         common = dict(WORLD_SIZE='2', LOCAL_WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), **settings)
-        return [self.start(tool, *args, RANK=str(rank), LOCAL_RANK=str(rank), **common) for rank in range(2)]
+        own = [dict(RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(2)]
+        for place, folder in enumerate(folders or ()):
+            own[place]['folder'] = folder
+        return [self.start(tool, *args, **common, **one) for one in own]
 
     def __call__(self, tool: str, *args: object, code: int = 0) -> tuple[str, str]:
         """Standard output and standard error of a tool run in this process; its exit code must be `code`."""

@@ -16,7 +16,6 @@ from mmlt.detection import FasterRCNN
 from mmlt.engine.building import ClearRunner
 from mmlt.engine.checkpoint import (
     label_facts,
-    latest_checkpoint,
     prune,
     read_elapsed,
     save_checkpoint,
@@ -30,6 +29,7 @@ from mmlt.engine.global_batch import images_an_update
 from mmlt.engine.hook_state import HookStates
 from mmlt.engine.mmengine_compat import is_asked_to_resume, loading_is_due, log_into_work_dir
 from mmlt.engine.other_ranks import find_place, resume_schedules
+from mmlt.engine.same_checkpoint import same_checkpoint
 from mmlt.engine.selection import Selection, without_selection
 from mmlt.engine.state import gather_own, on_cpu, restore_own
 from mmlt.engine.stopping import StopRequest
@@ -224,8 +224,7 @@ class LongTailedRunner(ClearRunner):
             return
         if not is_asked_to_resume(self):
             return self._begin()
-        found = latest_checkpoint(self.work_dir, self._check)
-        barrier()
+        found = same_checkpoint(self.work_dir, self._check)
         if is_main_process():
             set_aside_newer(self.work_dir, found[0] if found else None)
         if found is None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +12,7 @@ import pytest
 import torch
 from commands import ROOT, hear_signals
 
-from mmlt.engine.checkpoint import load_checkpoint
+from mmlt.engine.checkpoint import load_checkpoint, save_checkpoint
 
 pytestmark = pytest.mark.slow
 CE = 'configs/ce/resnet8_digitslt.py'
@@ -151,6 +152,32 @@ def test_the_checkpoint_of_an_average_is_the_model_that_was_evaluated(run, of_st
     run('test.py', 'ema.py', 'run/epoch_1.pth', '--out', 'again.json')
     trained, tested = (json.loads((run.folder / name).read_text()) for name in ('run/results.json', 'again.json'))
     assert trained['last']['metrics'] == tested['metrics']
+
+
+def test_ranks_that_see_other_folders_do_not_resume(run, tmp_path):
+    options = ['--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.seconds=0']
+    options += ['train_dataloader.global_batch_size=64', 'train_dataloader.batch_size=32']  # one run by one rank or by two
+    run('train.py', CE, '--work-dir', 'first/run', *options)
+    (tmp_path / 'first/run/results.json').unlink()
+    (tmp_path / 'first/run/epoch_2.pth').unlink()
+    shutil.copytree(tmp_path / 'first', tmp_path / 'altered')
+    (tmp_path / 'empty').mkdir()
+    altered = tmp_path / 'altered/run/epoch_1.pth'
+    content = load_checkpoint(altered)
+    content['state_dict']['head.bias'] += 1
+    save_checkpoint(altered, content)
+    arguments = [CE, '--work-dir', 'run', '--resume', *options]
+    for folders, words in (
+        (['first', 'empty'], 'goes on from {}/first/run/epoch_1.pth, but process 1 has no {}/empty/run/epoch_1.pth'),
+        (['first', 'altered'], 'goes on from {}/first/run/epoch_1.pth, but process 1 has another one of that name'),
+        (['empty', 'first'], 'finds no checkpoint in {}/empty/run, but process 1 has {}/first/run/epoch_1.pth'),
+    ):
+        done = run.ranks('train.py', *arguments, folders=[tmp_path / name for name in folders])
+        for rank in done:
+            assert rank.code == 1 and f'error: cannot resume: process 0 {words.format(tmp_path, tmp_path)}' in rank.err, done
+            assert 'all processes must see the same folder' in rank.err and 'Traceback' not in rank.err
+    done = run.ranks('train.py', *arguments, folder=tmp_path / 'first')
+    assert [rank.code for rank in done] == [0, 0] and 'resumed after epoch 1 from' in done[0].out, done
 
 
 def test_stopped_in_the_midst_of_an_epoch_each_rank_goes_on_with_its_own(run):
