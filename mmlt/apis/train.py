@@ -251,7 +251,7 @@ def results_of(
         device=device_name(),
         world_size=get_world_size(),
         seconds=seconds,
-        images=epochs * len(dataset.labels),
+        images=epochs * stage.loader.images,
         data=dataset.fingerprint(),
         **({'skipped': left} if (left := skipped(evaluated_on(stage))) else {}),
         test_data=test_data,

@@ -191,9 +191,10 @@ class ProgressHook(Hook):
         return f'{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}'
 
     def _log(self, runner, done: int) -> None:  # noqa: ANN001
-        means = course_of(runner).watch.fetch(len(runner.train_loop.dataloader))
+        loader = runner.train_loop.dataloader
+        means = course_of(runner).watch.fetch(len(loader))
         now = time.perf_counter()
-        images = (done - self._since_iter) * runner.train_loop.dataloader.batch_size
+        images = loader.images_in(done) - loader.images_in(self._since_iter)
         if means and now > self._since:
             self._rate = images / (now - self._since)
             self._since, self._since_iter = now, done

@@ -92,6 +92,17 @@ class BatchLoader:
         return (images // update if self.drop_last else -(-images // update)) * self.accumulation
 
     @property
+    def images(self) -> int:
+        """Images of an epoch over all ranks: the sampler's draws, without those that a short last step is filled up with."""
+        update = self.batch_size * self.shares
+        return self.sampler.num_samples // update * update if self.drop_last else self.sampler.num_samples
+
+    def images_in(self, steps: int) -> int:
+        """Images of the first so many steps of training, over all ranks."""
+        epochs, more = divmod(steps, len(self))
+        return epochs * self.images + min(more * self.batch_size * self.world_size, self.images)
+
+    @property
     def shares(self) -> int:
         """Into how many batches the images of an update are divided: ranks times steps."""
         return self.world_size * self.accumulation

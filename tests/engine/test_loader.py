@@ -39,6 +39,24 @@ def test_ranks_share_each_step_of_one_process(world_size):
     assert len({len(part[-1][0]) for part in parts}) == 1  # the last step is filled up, so that no rank waits
 
 
+@pytest.mark.parametrize('world_size', [1, 3])
+@pytest.mark.parametrize('accumulation', [1, 2])
+@pytest.mark.parametrize(('drop_last', 'num_samples'), [(False, None), (False, 10), (True, 100), (False, 1000)])
+def test_images_are_those_that_the_steps_of_all_ranks_see(world_size, accumulation, drop_last, num_samples):
+    sampler = dict(type='ShuffleSampler', num_samples=num_samples)
+    cfg = dict(dataset=Digits('train'), batch_size=8, sampler=sampler, drop_last=drop_last)
+    ranks = [build_loader(cfg, seed=3, training=True) for _ in range(world_size)]
+    for rank, made in enumerate(ranks):
+        made.rank, made.world_size, made.accumulation = rank, world_size, accumulation
+    seen = [torch.cat([keys for _, keys in step]) for step in zip(*(made.steps() for made in ranks), strict=True)]
+    counts = [0] + [len(torch.cat(seen[: step + 1]).unique()) for step in range(len(seen))]
+    made = ranks[0]
+    assert made.images == counts[-1] and (drop_last or made.images == made.sampler.num_samples)
+    whole = len(seen) - accumulation  # an epoch's last update may be short
+    assert [made.images_in(step) for step in range(whole + 1)] == counts[: whole + 1]
+    assert made.images_in(3 * len(made) + 1) == 3 * counts[-1] + made.images_in(1)
+
+
 def test_a_later_start_gives_the_rest_of_the_epoch():
     made = loader(64)
     made.set_position(1)
