@@ -4,7 +4,6 @@ import hashlib
 import multiprocessing
 import os
 import signal
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,13 +18,11 @@ import numpy as np
 from mmlt.datasets.decode import read_content, read_rgb
 from mmlt.datasets.jpeg import FLAGS, decode, frame_of
 from mmlt.datasets.pack import BEGIN, Pack, digest_of, header_of, index_of
+from mmlt.datasets.pack_journal import RECORD, SYNCED, begun
 from mmlt.errors import UserError, brief
 from mmlt.files import sync_folder
 
-RECORD = struct.Struct('<QQHH')  # of the journal: end, digest, width, height; an image left out has no width
 CHUNK = 16  # images that a process takes at once
-SYNCED = 2**27  # bytes between two moments from which a stopped machine goes on
-LOOKED_AT = 256  # of the last images of an unfinished pack, before it is gone on with
 MOST_SIDE = 65_500  # of a JPEG
 
 
@@ -131,7 +128,7 @@ def write_pack(
     unfinished, journal = path.with_name(path.name + '.partial'), path.with_name(path.name + '.partial.journal')
     path.parent.mkdir(parents=True, exist_ok=True)
     key = _key(paths, recipe)
-    records = _begun(unfinished, journal, key)
+    records = begun(unfinished, journal, key)
     left_out: list[str] = []
     with ExitStack() as stack:
         data = stack.enter_context(open(unfinished, 'r+b' if unfinished.exists() else 'w+b'))
@@ -143,6 +140,7 @@ def write_pack(
         log.seek(0)
         log.write(key)
         log.seek(0, os.SEEK_END)
+        _sync(data, log)  # a killed process leaves behind what no disk has yet
         synced = end
         for made in _made(str(root), recipe, paths[len(records) :], workers):
             if isinstance(made, str):
@@ -175,27 +173,6 @@ def _key(paths: list[str], recipe: Recipe) -> bytes:
     for path in paths:
         digest.update(path.encode('utf-8', 'surrogateescape') + b'\0')
     return digest.digest()
-
-
-def _begun(unfinished: Path, journal: Path, key: bytes) -> list[tuple[int, int, int, int]]:
-    """What an unfinished pack holds for certain: its records, up to the last image that is whole."""
-    if not (unfinished.is_file() and journal.is_file()):
-        return []
-    written = journal.read_bytes()
-    if written[: len(key)] != key:
-        raise UserError(
-            f'{unfinished} is the beginning of a pack of other images, or of another side or quality: delete it, or choose '
-            'another file.'
-        )
-    records = [RECORD.unpack_from(written, at) for at in range(len(key), len(written) - RECORD.size + 1, RECORD.size)]
-    with open(unfinished, 'rb') as data:
-        first = max(0, len(records) - LOOKED_AT)
-        for number in range(first, len(records)):
-            start = records[number - 1][0] if number else BEGIN
-            data.seek(start)
-            if digest_of(data.read(max(0, records[number][0] - start))) != records[number][1]:
-                return records[:number]
-    return records
 
 
 def _made(root: str, recipe: Recipe, paths: list[str], workers: int) -> Iterator[tuple[bytes, int, int] | str]:

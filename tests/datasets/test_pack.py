@@ -13,6 +13,7 @@ from PIL import Image
 from mmlt.datasets import ImageFolder, ImageList, LongTailedDataset, PackedImages
 from mmlt.datasets.decode import read_rgb
 from mmlt.datasets.pack import BEGIN, HEADER, Pack, header_of
+from mmlt.datasets.pack_journal import RECORD, begun
 from mmlt.datasets.pack_writer import Recipe, Split, small, write_pack
 from mmlt.engine.loader import build_loader
 from mmlt.errors import UserError
@@ -149,6 +150,65 @@ def test_a_stopped_pack_goes_on(photos, tmp_path, damage):
     write_pack(file, photos / 'train', splits_of(photos), Recipe(48), 1, False, lambda done, size: seen.append(done))
     assert file.read_bytes() == whole.read_bytes() and seen[0] == (6 if damage in ('none', 'data behind the journal') else 5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['whole.pack', 'x.pack']
+
+
+@pytest.mark.parametrize('synced', [2**27, 4000], ids=['one window', 'many windows'])
+@pytest.mark.parametrize('lost', ['end', 'page', 'journal'])
+def test_what_a_machine_lost_in_a_crash_is_made_again(tmp_path, monkeypatch, lost, synced):
+    """Of what was written since the last synchronisation any pages may be missing: they read as zeros."""
+    root, stopped_at, hole = tmp_path / 'all', 390, 100
+    root.mkdir()
+    for number in range(5):
+        picture(9, 7, number).save(root / f'{number}.jpg', quality=50)
+    for number in range(5, 400):
+        os.link(root / f'{number % 5}.jpg', root / f'{number}.jpg')
+    splits = [Split('all', [f'{number}.jpg' for number in range(400)], np.zeros(400, dtype=np.int64), ['one'])]
+    whole, file = tmp_path / 'whole.pack', tmp_path / 'x.pack'
+    write_pack(whole, root, splits, Recipe(48), 1, False)
+
+    def stop(done: int, size: int) -> None:
+        if done == stopped_at:
+            raise Stop
+
+    with pytest.raises(Stop):
+        write_pack(file, root, splits, Recipe(48), 1, False, stop)
+    partial, journal = tmp_path / 'x.pack.partial', tmp_path / 'x.pack.partial.journal'
+    records = [RECORD.unpack_from(journal.read_bytes(), 32 + RECORD.size * number) for number in range(stopped_at)]
+    content, log = bytearray(partial.read_bytes()), bytearray(journal.read_bytes())
+    begin = records[hole - 1][0]
+    if lost == 'end':
+        content[begin:] = bytes(len(content) - begin)
+    if lost == 'page':
+        content[begin + 1 : begin + 3] = bytes(2)
+    if lost == 'journal':
+        log[32 + RECORD.size * hole : 32 + RECORD.size * (hole + 5)] = bytes(RECORD.size * 5)
+    partial.write_bytes(content)
+    journal.write_bytes(log)
+    monkeypatch.setattr('mmlt.datasets.pack_journal.SYNCED', synced)
+    known = begun(partial, journal, bytes(log[:32]))
+    certain = lost == 'page' and synced == 4000  # further back than a synchronisation: the disk has that for certain
+    assert known == records[: stopped_at if certain else hole]
+    if not certain:
+        write_pack(file, root, splits, Recipe(48), 1, False)
+        assert file.read_bytes() == whole.read_bytes()
+
+
+def test_what_is_gone_on_with_is_on_the_disk_first(photos, tmp_path, monkeypatch):
+    """A killed process leaves behind what no disk has yet; the journal counts on at most so much of that."""
+
+    def stop(done: int, size: int) -> None:
+        if done == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        write_pack(tmp_path / 'x.pack', photos / 'train', splits_of(photos), Recipe(48), 1, False, stop)
+    partial = tmp_path / 'x.pack.partial'
+    synced = []
+    monkeypatch.setattr(os, 'fsync', lambda number: synced.append((os.fstat(number).st_ino, os.fstat(number).st_size)))
+    with pytest.raises(Stop):
+        write_pack(tmp_path / 'x.pack', photos / 'train', splits_of(photos), Recipe(48), 1, False,
+                   lambda done, size: stop(5, size))  # fmt: skip
+    assert synced[0][0] == partial.stat().st_ino and 128 < synced[0][1] < partial.stat().st_size
 
 
 def test_another_pack_is_not_gone_on_with(photos, tmp_path):
