@@ -141,7 +141,7 @@ class LVISMetric(BaseMetric):
         """The ground truth in the form that the library takes, with the letters of our own frequencies.
 
         Raises:
-            UserError: it lacks LVIS's lists, or has images that the test set left out.
+            UserError: it lacks LVIS's lists or a mask, or has images that the test set left out.
         """
         content = self.dataset_meta['ground_truth']()
         if self.federated:
@@ -152,11 +152,13 @@ class LVISMetric(BaseMetric):
                 f'the test set leaves out {len(missing)} images of its annotations, which count too (image {missing[0]} for '
                 'one): set keep_empty=True of the test set.'
             )
+        if 'segm' in self.iou_types:
+            check_masks(content)
         letter = {int(c): FREQUENCIES[name] for name, members in groups.items() for c in members}
         categories = sorted(content['categories'], key=lambda category: category['id'])
         return dict(
             images=content['images'],
-            annotations=[{'iscrowd': 0, **one} for one in content['annotations']],  # a copy: the library writes into it
+            annotations=[for_library(number, one) for number, one in enumerate(content['annotations'], start=1)],
             categories=[{**category, 'frequency': letter[c]} for c, category in enumerate(categories)],
         )
 
@@ -208,6 +210,32 @@ class CocoMetric(LVISMetric):
         self, iou_types: Sequence[str] = ('bbox',), max_detections: int = 100, collect_device: str = 'cpu'
     ) -> None:
         super().__init__(iou_types, max_detections, collect_device)
+
+
+def for_library(number: int, one: dict) -> dict:
+    """What the library reads of an object.
+
+    Its `id` is our own: the library keeps by it which detection an object was matched with, where 0 means none, and a file
+    may count from 0, repeat a number or have none. The `area` decides there whether an object counts at all; here all count.
+    """
+    left, top, width, height = one['bbox']
+    kept = {key: one[key] for key in ('image_id', 'category_id', 'segmentation') if key in one}
+    crowd = int(one.get('iscrowd') or 0)
+    return dict(kept, id=number, bbox=[left, top, width, height], area=abs(width * height), iscrowd=crowd)
+
+
+def check_masks(content: dict) -> None:
+    """Refuse a ground truth for masks that lacks one.
+
+    Raises:
+        UserError: an object has none.
+    """
+    lacking = [one for one in content['annotations'] if not one.get('segmentation')]
+    if lacking:
+        raise UserError(
+            f"{len(lacking):,} of the {len(content['annotations']):,} objects of the ground truth have no mask (image "
+            f"{lacking[0]['image_id']} for one): add them, or leave 'segm' out of iou_types."
+        )
 
 
 def known_classes(detections: list[dict], truth: dict) -> list[dict]:

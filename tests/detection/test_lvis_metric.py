@@ -180,8 +180,9 @@ def test_classes_that_nobody_looked_for_do_not_count():
     assert not shown or case.metrics() != before
 
 
-def test_perfect_and_no_detections():
-    case = Case(4)
+def perfect(seed: int) -> Case:
+    """A case whose detections are its objects."""
+    case = Case(seed)
     annotations = Annotations(case.content, 'the case')
     for index, sample in enumerate(case.samples):
         objects = annotations.objects(index)
@@ -191,6 +192,46 @@ def test_perfect_and_no_detections():
             scores=torch.ones(objects.stop - objects.start),
             masks=torch.from_numpy(annotations.masks(index)).bool(),
         )
+    return case
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda number, one: one.update(id=number),
+        lambda number, one: one.update(id=7),
+        lambda number, one: one.pop('id'),
+        lambda number, one: one.update(id=f'object {number}'),
+        lambda number, one: one.update(area=-1),  # by which the library would leave it out
+        lambda number, one: one.update(iscrowd=None),
+    ],
+    ids=['from 0', 'equal', 'missing', 'text', 'area', 'iscrowd'],
+)
+def test_what_a_file_says_of_an_object_beside_its_place_and_class_does_not_count(change):
+    case = perfect(4)
+    for number, one in enumerate(case.content['annotations']):
+        change(number, one)
+    for kind in (LVISMetric, CocoMetric):
+        metrics = case.metrics(kind=kind)
+        assert len(metrics) == 12 and list(metrics.values()) == pytest.approx([100] * 12)
+    found = Case(20)  # detections of every kind: near, wrong, anywhere
+    before = found.metrics()
+    for number, one in enumerate(found.content['annotations']):
+        change(number, one)
+    assert 1 < before['bbox/AP'] < 99 and found.metrics() == before
+
+
+def test_masks_are_compared_where_every_object_has_one():
+    case = perfect(4)
+    case.content['annotations'][3]['segmentation'] = []
+    image = case.content['annotations'][3]['image_id']
+    with pytest.raises(UserError, match=rf"1 of the \d+ objects .* no mask \(image {image} for one\).*'segm' out of iou_types"):
+        case.metrics()
+    assert case.metrics(['bbox'])['bbox/AP'] == pytest.approx(100)
+
+
+def test_perfect_and_no_detections():
+    case = perfect(4)
     metrics = case.metrics()
     assert len(metrics) == 12 and list(metrics.values()) == pytest.approx([100] * 12)
     rows = case.metric.details['per_class']
