@@ -1,6 +1,7 @@
 """Boxes, classes and masks of COCO's and LVIS's JSON files in compact arrays, and masks as run lengths."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,29 +12,11 @@ from mmlt.detection.library import coco_library
 from mmlt.errors import UserError
 
 
-def read_json(path: Path) -> dict:
-    """The content of an annotation file.
-
-    Raises:
-        UserError: it is not there, or no JSON object with images, annotations and categories.
-    """
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f'there is no annotation file {path}: correct data_root or ann_file.') from None
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path} cannot be read as JSON ({error}): fetch it again.') from error
-    lists = ('images', 'annotations', 'categories')
-    if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in lists):
-        raise UserError(f'{path} is no annotation file of COCO or LVIS: it must hold the lists {", ".join(lists)}.')
-    return content
-
-
 class Annotations:
     """N images and M objects of K classes, as arrays that workers share.
 
     Args:
-        content: of an annotation file.
+        content: of an annotation file, see `read_annotations`.
         source: its name, for messages.
 
     Attributes:
@@ -44,6 +27,7 @@ class Annotations:
         starts: (N + 1,) int64: image i has the objects starts[i] to starts[i + 1] - 1.
         boxes: (M, 4) float32, left, upper, right and lower edge in pixels.
         labels: (M,) int64 in [0, K).
+        without_mask: objects without a mask, in the order of the images: pairs of an image and their number.
 
     Raises:
         UserError: an entry lacks what it must have, or names an image or category that is not there.
@@ -52,7 +36,7 @@ class Annotations:
     def __init__(self, content: dict, source: str | Path) -> None:
         try:
             self._read(content)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
             raise UserError(
                 f'{source} has an entry that is not as in COCO and LVIS ({type(error).__name__}: {error}): fetch it again.'
             ) from error
@@ -74,6 +58,8 @@ class Annotations:
         self.labels = np.array([label_of[one['category_id']] for one in kept], dtype=np.int64)
         boxes = np.array([one['bbox'] for one in kept], dtype=np.float32).reshape(-1, 4)
         self.boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        lacking = Counter(place_of[one['image_id']] for one in kept if not one.get('segmentation'))
+        self.without_mask = list(lacking.items())
         # One block of bytes: a list of objects would be copied into every worker, page by page, as it is touched.
         texts = [json.dumps(one.get('segmentation')).encode() for one in kept]
         self._segmentations = b''.join(texts)
@@ -101,7 +87,10 @@ class Annotations:
         masks = np.zeros((len(places), height, width), dtype=np.uint8)
         for mask, place in zip(masks, places, strict=True):
             begin = self._ends[place - 1] if place else 0
-            mask[:] = decode(json.loads(self._segmentations[begin : self._ends[place]]), height, width)
+            try:
+                mask[:] = decode(json.loads(self._segmentations[begin : self._ends[place]]), height, width)
+            except UserError as error:
+                raise UserError(f'image {self.file(image)}: {error}') from error.__cause__
         return masks
 
     def multi_hot(self, images: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -116,7 +105,7 @@ def file_of(image: dict) -> str:
 
     LVIS v1 names files by their address at COCO, v0.5 partly by COCO's names of 2014.
     """
-    if 'coco_url' in image:
+    if image.get('coco_url'):  # some tools write an empty one
         return '/'.join(image['coco_url'].split('/')[-2:])
     name = image['file_name']
     return name[-16:] if name.startswith('COCO_') else name

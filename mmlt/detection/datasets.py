@@ -15,7 +15,9 @@ from torch.utils.data import Dataset
 from mmlt.datasets import image_files
 from mmlt.datasets.decode import read_rgb
 from mmlt.datasets.fingerprint import describe
-from mmlt.detection.annotations import Annotations, read_json
+from mmlt.datasets.naming import class_names
+from mmlt.detection.annotation_files import LVIS_LISTS, of_classes, read_annotations
+from mmlt.detection.annotations import Annotations
 from mmlt.detection.batch import DetectionBatch, Target
 from mmlt.detection.transforms import apply_transforms
 from mmlt.errors import UserError
@@ -38,6 +40,7 @@ class DetectionDataset(Dataset):
         places: (N,) int64, which images of the annotations these are.
         labels: (N, K) bool: the classes in each image.
         class_counts: images that hold each class, a list of K.
+        notes: how the annotations were read where that is not plain, each in words.
         resident: False: the images come one by one.
         takes_keys: True: an item may be a pair (place, key of the draw).
     """
@@ -56,6 +59,7 @@ class DetectionDataset(Dataset):
             raise UserError(f'the data set {name} has no image with an object.')
         self.labels = annotations.multi_hot(self.places)
         self.class_counts: list[int] = self.labels.sum(axis=0).tolist()
+        self.notes: list[str] = []
 
     @property
     def metainfo(self) -> dict:
@@ -142,10 +146,14 @@ class CocoDataset(DetectionDataset):
         ann_file: the JSON file, below `data_root`.
         data_root: folder of annotations and images.
         img_root: folder of the images; None for `data_root`.
-        masks, train_transforms, keep_empty: see `DetectionDataset`.
+        masks: whether the targets hold masks; None for yes where every object has one.
+        train_transforms, keep_empty: see `DetectionDataset`.
+        classes: the categories that count, by name, in the order of the labels: a list, or a file with a name a line. Others
+            are left out with their objects; one that the file does not list has no object. None for all, by rising id.
 
     Raises:
-        UserError: a file or folder is missing, or the file is no annotation file.
+        UserError: a file or folder is missing, the file is no annotation file, `classes` do not agree with it, or an object
+            lacks the mask that is wanted.
     """
 
     name = 'coco'
@@ -155,24 +163,37 @@ class CocoDataset(DetectionDataset):
         ann_file: str,
         data_root: str = '',
         img_root: str | None = None,
-        masks: bool = True,
+        masks: bool | None = None,
         train_transforms: Sequence[dict] = (),
         keep_empty: bool = False,
+        classes: Sequence[str] | str | None = None,
     ) -> None:
         self.path = Path(data_root) / ann_file
         self.img_root = Path(data_root if img_root is None else img_root)
-        content = self.read()
+        self.classes = None if classes is None else class_names(classes, Path(data_root))
+        content, notes = self._chosen()
         if not self.img_root.is_dir():
             raise UserError(f'there is no folder {self.img_root} with the images of {ann_file}: correct img_root.')
-        super().__init__(type(self).name, Annotations(content, self.path), masks, train_transforms, keep_empty)
+        annotations = Annotations(content, self.path)
+        lacking = without_masks(annotations, self.path)
+        if masks and lacking:
+            raise UserError(f'{lacking}: add them, or set masks=False, for MaskRCNN alone needs them.')
+        given = not lacking if masks is None else masks
+        super().__init__(type(self).name, annotations, given, train_transforms, keep_empty)
+        self.notes = notes + [f'{lacking}, so no mask is read'] * (masks is None and bool(lacking))
 
     def read(self) -> dict:
         """The content of the annotation file."""
-        return read_json(self.path)
+        return read_annotations(self.path)
+
+    def _chosen(self) -> tuple[dict, list[str]]:
+        """The content of the wanted classes, and what that leaves out, each in words."""
+        content = self.read()
+        return (content, []) if self.classes is None else of_classes(content, self.classes, self.path)
 
     def ground_truth(self) -> dict:
         """See `DetectionDataset.ground_truth`."""
-        return self.read()
+        return self._chosen()[0]
 
     def file(self, place: int) -> str:
         """Path of an image of the annotations."""
@@ -194,10 +215,12 @@ class CocoDataset(DetectionDataset):
         sizes = self._facts[:, image_files.SIZE]
         read = image_files.read_whole(sizes)
         pixels = image_files.bytes_sha256([self.file(place) for place in self.places[read]], self._facts[read])
-        return hashlib.sha256(f'{sha256_of(self.path)} {sizes.tolist()} {pixels}'.encode()).hexdigest()
+        chosen = '' if self.classes is None else f' {self.classes}'
+        return hashlib.sha256(f'{sha256_of(self.path)} {sizes.tolist()} {pixels}{chosen}'.encode()).hexdigest()
 
     def content_sha256(self) -> str:
-        """SHA-256 of the annotation file, of the images' sizes in bytes, and of the bytes of all images or of a sample."""
+        """SHA-256 of the annotation file, of the images' sizes in bytes, of the bytes of all images or of a sample, and of
+        `classes`."""
         return self._sha256
 
     def image(self, place: int) -> Tensor:
@@ -222,8 +245,8 @@ class LVISDataset(CocoDataset):
     marked exhaustively (`not_exhaustive_category_ids`); `LVISMetric` reads both.
 
     Args:
-        ann_file, data_root, img_root, masks, train_transforms, keep_empty: see `CocoDataset`; of v1 `img_root` holds
-            COCO's `train2017` and `val2017`, of v0.5 it is one of the two.
+        ann_file, data_root, img_root, masks, train_transforms, keep_empty, classes: see `CocoDataset`; of v1 `img_root`
+            holds COCO's `train2017` and `val2017`, of v0.5 it is one of the two.
 
     Raises:
         UserError: see `CocoDataset`; or the file lacks what LVIS has beyond COCO.
@@ -235,9 +258,17 @@ class LVISDataset(CocoDataset):
 
     def read(self) -> dict:
         """The content of the annotation file."""
-        content = read_json(self.path)
+        content = read_annotations(self.path)
         check_federated(content, self.path)
         return content
+
+
+def without_masks(annotations: Annotations, source: str | Path) -> str | None:
+    """How many objects have no mask, and an image of one, in words; None where all have."""
+    if not annotations.without_mask:
+        return None
+    number, file = sum(count for _, count in annotations.without_mask), annotations.file(annotations.without_mask[0][0])
+    return f'{number:,} of the {len(annotations.labels):,} objects of {source} have no mask (in {file}, for one)'
 
 
 def check_federated(content: dict[str, Any], source: str | Path) -> None:
@@ -247,6 +278,6 @@ def check_federated(content: dict[str, Any], source: str | Path) -> None:
         UserError: an image lacks them.
     """
     for image in content['images']:
-        for key in ('neg_category_ids', 'not_exhaustive_category_ids'):
+        for key in LVIS_LISTS:
             if not isinstance(image.get(key), list):
                 raise UserError(f'image {image.get("id")} in {source} has no {key}: that is no LVIS file; use CocoDataset.')

@@ -250,7 +250,7 @@ class FasterRCNN(BaseModel):
         from torchvision.models.detection.image_list import ImageList
 
         if self.masks and any('masks' not in target for target in targets):
-            raise UserError('Mask R-CNN learns from masks: set masks=True of the training set.')
+            raise UserError('Mask R-CNN learns from masks: set masks=True of the training set, which then says what lacks one.')
         draw = Draw(self.data_preprocessor.seed, keys).at(PROPOSAL_POSITION)
         self.rpn.fg_bg_sampler.draw = self.roi_heads.fg_bg_sampler.draw = draw
         targets = [{**target, 'labels': target['labels'] + 1} for target in targets]  # 0 is torchvision's background

@@ -1,11 +1,10 @@
 """COCO's and LVIS's files, the generated example, and transforms that boxes and masks follow."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_boxes import small
 
 from mmlt.detection import CocoDataset, DigitCanvases, LVISDataset, SignCanvases
 from mmlt.detection.annotations import decode, file_of, run_lengths
@@ -27,27 +26,6 @@ def example(tmp_path_factory):
 @pytest.fixture(scope='module')
 def canvases():
     return DigitCanvases('train')
-
-
-def small(folder, **changes) -> dict:
-    """A file of three images and two classes, the second image without an object; written to `folder`."""
-    for name in ('a', 'b', 'c'):
-        Image.fromarray(np.full((20, 30, 3), 60, dtype=np.uint8)).save(folder / f'{name}.png')
-    lists = dict(neg_category_ids=[], not_exhaustive_category_ids=[])
-    content = dict(
-        images=[dict(id=i, file_name=f'{n}.png', height=20, width=30, **lists) for i, n in ((7, 'a'), (3, 'b'), (5, 'c'))],
-        categories=[dict(id=9, name='late'), dict(id=2, name='early')],
-        annotations=[
-            dict(id=1, image_id=5, category_id=9, bbox=[4, 2, 10, 8], area=80, segmentation=[[4, 2, 14, 2, 14, 10, 4, 10]]),
-            dict(id=2, image_id=7, category_id=2, bbox=[0, 0, 5, 5], area=25, segmentation=run_lengths(np.eye(20, 30) > 0)),
-            dict(id=3, image_id=7, category_id=9, bbox=[1.5, 1, 5, 5], area=25, segmentation=[[1, 1, 6, 1, 6, 6, 1, 6]]),
-            dict(id=4, image_id=7, category_id=9, bbox=[9, 9, 5, 5], area=25, iscrowd=1, segmentation=[[9, 9, 14, 9, 14, 14]]),
-            dict(id=5, image_id=3, category_id=9, bbox=[9, 9, 0, 5], area=0, segmentation=[[9, 9, 9, 14, 9, 14]]),
-        ],
-    )
-    content.update(changes)
-    (folder / 'small.json').write_text(json.dumps(content))
-    return content
 
 
 # ------------------------------------------------------------------ files
@@ -80,6 +58,9 @@ def test_names_of_files_in_the_versions_of_lvis():
     assert file_of(v1) == 'train2017/000000391895.jpg'
     assert file_of(dict(file_name='COCO_val2014_000000391895.jpg')) == '000000391895.jpg'
     assert file_of(dict(file_name='000000391895.jpg')) == '000000391895.jpg'
+    assert file_of(dict(v1, file_name='a.jpg')) == 'train2017/000000391895.jpg'
+    for unknown in ('', None):
+        assert file_of(dict(coco_url=unknown, file_name='a.jpg')) == 'a.jpg'
 
 
 def test_masks_of_run_lengths_and_polygons():
@@ -136,23 +117,6 @@ def test_signs_are_pasted_on_canvases_of_their_own(tmp_path):
     assert SignCanvases(str(tmp_path), 'test').class_counts == [20] * 43
     with pytest.raises(UserError, match='there are no traffic signs'):
         SignCanvases(str(tmp_path / 'elsewhere'))
-
-
-@pytest.mark.parametrize(
-    ('changes', 'words'),
-    [
-        (dict(annotations=None), 'must hold the lists images, annotations, categories'),
-        (dict(annotations=[dict(id=1, image_id=99, category_id=2, bbox=[0, 0, 5, 5])]), 'KeyError: 99'),
-        (dict(annotations=[dict(id=1, image_id=7, category_id=3, bbox=[0, 0, 5, 5])]), 'KeyError: 3'),
-        (dict(annotations=[dict(id=1, image_id=7, category_id=2)]), "KeyError: 'bbox'"),
-        (dict(annotations=[]), 'no image with an object'),
-        (dict(images=[dict(id=7, file_name='a.png', height=20, width=30)]), 'image 7 in .* has no neg_category_ids'),
-    ],
-)
-def test_wrong_files_are_named(tmp_path, changes, words):
-    small(tmp_path, **changes)
-    with pytest.raises(UserError, match=words):
-        LVISDataset('small.json', str(tmp_path))
 
 
 def test_missing_files_and_images_are_named(tmp_path):
