@@ -28,6 +28,7 @@ class Annotations:
         boxes: (M, 4) float32, left, upper, right and lower edge in pixels.
         labels: (M,) int64 in [0, K).
         without_mask: objects without a mask, in the order of the images: pairs of an image and their number.
+        some_masks: whether any object has one.
 
     Raises:
         UserError: an entry lacks what it must have, or names an image or category that is not there.
@@ -60,6 +61,7 @@ class Annotations:
         self.boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
         lacking = Counter(place_of[one['image_id']] for one in kept if not one.get('segmentation'))
         self.without_mask = list(lacking.items())
+        self.some_masks = lacking.total() < len(kept)
         # One block of bytes: a list of objects would be copied into every worker, page by page, as it is touched.
         texts = [json.dumps(one.get('segmentation')).encode() for one in kept]
         self._segmentations = b''.join(texts)

@@ -180,7 +180,9 @@ class CocoDataset(DetectionDataset):
             raise UserError(f'{lacking}: add them, or set masks=False, for MaskRCNN alone needs them.')
         given = not lacking if masks is None else masks
         super().__init__(type(self).name, annotations, given, train_transforms, keep_empty)
-        self.notes = notes + [f'{lacking}, so no mask is read'] * (masks is None and bool(lacking))
+        if masks is None and lacking and annotations.some_masks:  # boxes alone are nothing to speak of
+            notes.append(f'{lacking}, so no mask is read')
+        self.notes = notes
 
     def read(self) -> dict:
         """The content of the annotation file."""
