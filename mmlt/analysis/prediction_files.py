@@ -13,7 +13,7 @@ import numpy as np
 
 from mmlt.analysis.prediction import Classes, Prediction
 
-FIRST = 'image'  # a data set reads these files too: the columns image and label
+FIRST = 'image'  # a data set reads these files too, by its columns image and label; one called `group` would be a patient's
 LAST = 'problem'
 PART = '.part'
 OF_A_CLASS = 4  # most certain pictures kept of a class
@@ -22,9 +22,9 @@ OF_A_CLASS = 4  # most certain pictures kept of a class
 def columns_of(classes: Classes, top: int) -> list[str]:
     """The header: of one label a picture its `top` classes, of several the probability of each class."""
     if classes.cuts is not None:
-        return [FIRST, 'labels', 'certainty', 'groups', *classes.names, LAST]
+        return [FIRST, 'labels', 'certainty', 'shot_groups', *classes.names, LAST]
     more = [f'{word}_{rank}' for rank in range(2, min(top, len(classes.names)) + 1) for word in ('label', 'probability')]
-    return [FIRST, 'label', 'probability', 'group', *more, LAST]
+    return [FIRST, 'label', 'probability', 'shot_group', *more, LAST]
 
 
 def line_of(prediction: Prediction, top: int) -> list[str]:

@@ -44,13 +44,13 @@ def test_predict_writes_a_line_a_picture_and_a_page(call, trained, pictures, tmp
     assert '1 of 501 files could not be read' in done.out and 'broken.jpg cannot be read' in done.out
     assert 'written to p.csv' in done.out and 'estimated' in done.out
     found, predict = rows('p.csv'), Inferencer(trained('one'), prior='estimate')
-    assert list(found[0]) == ['image', 'label', 'probability', 'group', 'label_2', 'probability_2', 'label_3', 'probability_3',
-                              'problem']  # fmt: skip
+    assert list(found[0]) == ['image', 'label', 'probability', 'shot_group', 'label_2', 'probability_2', 'label_3',
+                              'probability_3', 'problem']  # fmt: skip
     assert found[0]['label'] == '' and 'cannot be read' in found[0]['problem'] and len(found) == 501
     for row, one in zip(found, predict(folder), strict=True):
         assert row['image'] == one.picture
         if not one.problem:
-            assert (row['label'], row['group'], row['problem']) == (one.label, one.group, '')
+            assert (row['label'], row['shot_group'], row['problem']) == (one.label, one.group, '')
             assert float(row['probability']) == pytest.approx(one.probability, abs=1e-6)
             name, value = one.top(3)[2]
             assert row['label_3'] == name and float(row['probability_3']) == pytest.approx(value, abs=1e-6)

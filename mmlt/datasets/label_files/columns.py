@@ -8,6 +8,7 @@ from mmlt.datasets.label_files.options import Options
 from mmlt.datasets.label_files.sheet import Sheet
 from mmlt.datasets.label_files.table import SPLIT_NAMES
 from mmlt.errors import UserError, brief
+from mmlt.priors import GROUPS as SHOT_GROUPS
 
 # As compared: lower case, letters and digits alone. The first that a table has is taken.
 IMAGES = (
@@ -81,7 +82,8 @@ def group_column(sheet: Sheet, options: Options, taken: Sequence[str]) -> str | 
     """The column that says which images belong together: the one named, or one called as such columns are."""
     if options.group_column:
         return sheet.wanted(options.group_column, 'group_column')
-    return next((name for name in by_name(sheet, GROUPS, taken) if any(sheet.columns[name])), None)
+    found = [name for name in by_name(sheet, GROUPS, taken) if any(sheet.columns[name])]
+    return next((name for name in found if not {*sheet.columns[name]} <= {*SHOT_GROUPS, ''}), None)
 
 
 def label_column(sheet: Sheet, options: Options, taken: Sequence[str]) -> str | None:

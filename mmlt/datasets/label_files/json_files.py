@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mmlt.datasets.label_files.marks import set_marks
 from mmlt.datasets.label_files.options import Options
 from mmlt.datasets.label_files.raw import Raw
+from mmlt.datasets.label_files.several import take_rows
 from mmlt.datasets.label_files.sheet import Sheet
 from mmlt.datasets.label_files.tables import read_table
 from mmlt.errors import UserError, brief, reason
@@ -63,15 +65,19 @@ def _parsed(file: Path, text: str) -> Any:
 def _records(file: Path, records: list[dict]) -> Sheet:
     header = list(dict.fromkeys(key for record in records for key in record))
 
+    def text(value: Any) -> str:
+        return '' if value is None else str(int(value)) if isinstance(value, bool) else str(value)
+
     def cell(value: Any) -> str:
-        if value is None:
-            return ''
-        if isinstance(value, bool):
-            return str(int(value))
-        return '|'.join(map(str, value)) if isinstance(value, list) else str(value)
+        return '|'.join(map(text, value)) if isinstance(value, list) else text(value)
+
+    def items(value: Any) -> list[str]:
+        return list(map(text, value if isinstance(value, list) else [value]))
 
     columns = {name: [cell(record.get(name)) for record in records] for name in header}
-    return Sheet(file, columns, np.arange(1, len(records) + 1), 'entry')
+    with_lists = [name for name in header if any(isinstance(record.get(name), list) for record in records)]
+    lists = {name: [list(filter(None, items(record.get(name)))) for record in records] for name in with_lists}
+    return Sheet(file, columns, np.arange(1, len(records) + 1), 'entry', lists)
 
 
 def _coco(file: Path, content: dict, options: Options) -> Raw:
@@ -130,21 +136,41 @@ def _mmpretrain(file: Path, content: dict, options: Options) -> Raw:
         raise UserError(f'{file}: metainfo.classes must be a list of names.')
     paths = [_text(file, one, 'img_path') for one in records]
     raw = Raw(file, "mmpretrain's JSON", paths, np.arange(1, len(paths) + 1), classes=classes, line_word='entry')
-    labels = [one.get('gt_label', one.get('gt_score')) for one in records]
+    if all(one.get('gt_label') is None for one in records) and any('gt_score' in one for one in records):
+        _scores(raw, [one.get('gt_score') for one in records], options)
+        return raw
+    labels = [one.get('gt_label') for one in records]
     lists = any(isinstance(label, list) for label in labels)
     for place, label in enumerate(labels):
         whole = label if isinstance(label, list) else [label]
-        if not all(type(one) is int and 0 <= one < 10**18 for one in whole) or (not lists and label is None):
+        if not all(type(one) is int and 0 <= one < 10**18 for one in whole):
             raise UserError(f'{raw.line(place)} has the gt_label {brief(repr(label))}, where a number from 0 or a list of them '
                             'must stand: correct it.')  # fmt: skip
+        if classes is not None and max(whole, default=0) >= len(classes) and options.labels is None:
+            raise UserError(f'{raw.line(place)} has the gt_label {max(whole)}, and metainfo.classes names {len(classes)} (0 to '
+                            f'{len(classes) - 1}): correct one of them.')  # fmt: skip
         if options.several is False and isinstance(label, list) and len(label) != 1:
             raise UserError(f'{raw.line(place)} has several labels ({brief(label, 60)}), and an image has one here: read them '
                             'with MultiLabelDataset.')  # fmt: skip
     if options.several or (options.several is None and lists):
-        raw.shown = [[str(one) for one in (label if isinstance(label, list) else [label])] for label in labels]
+        take_rows(raw, [list(map(str, label if isinstance(label, list) else [label])) for label in labels], options)
+        if raw.shown is not None and classes is not None:  # the numbers are places among its own names
+            raw.shown = [[classes[int(one)] for one in row] for row in raw.shown]
     else:
         raw.values = np.array([label[0] if isinstance(label, list) else label for label in labels], dtype=np.int64)
     return raw
+
+
+def _scores(raw: Raw, scores: list, options: Options) -> None:
+    """Take a 0 or a 1 for each class (`gt_score`)."""
+    width = len(raw.classes or (scores[0] if isinstance(scores[0], list) else ()))
+    for place, row in enumerate(scores):
+        if not isinstance(row, list) or len(row) != width or not all(one in (0, 1) for one in row):
+            count = f'of the {width} classes' if width else 'class'
+            raise UserError(f'{raw.line(place)} has the gt_score {brief(repr(row))}, where a list must stand with a 1 (shown) '
+                            f'or 0 (not) for each {count}: correct it.')  # fmt: skip
+    names = list(raw.classes or map(str, range(width)))
+    set_marks(raw, [[str(int(one)) for one in row] for row in scores], names, names, options)
 
 
 def _list(file: Path, content: dict, key: str) -> list[dict]:

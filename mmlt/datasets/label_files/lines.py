@@ -10,6 +10,7 @@ import numpy as np
 from mmlt.datasets.class_folders import EXTENSIONS
 from mmlt.datasets.label_files.options import Options
 from mmlt.datasets.label_files.raw import Raw
+from mmlt.datasets.label_files.several import rows_of, take_rows
 from mmlt.errors import UserError, brief
 
 LONGEST = 8192  # characters of a line; a path has at most 4,096
@@ -20,7 +21,6 @@ SEVERAL = re.compile(r'(.*\.[A-Za-z]\w{1,4})[\s,;]+([\d\s,;]+)')
 NOT_PLAIN = re.compile(r'^(?![ \t]*(?:[^\s"\'~\\][^\s\\]*[ \t]+[0-9]{1,18}[ \t]*)?$)', re.MULTILINE)
 ENDS = '|'.join(map(re.escape, EXTENSIONS))
 IMAGE_THEN = re.compile(rf'(.+?(?:{ENDS}))(?:\s*[,;\t]\s*|\s+)(\S.*)', re.IGNORECASE)
-BETWEEN = re.compile(r'[,;|]')
 
 
 def read_lines(file: Path, text: str, root: Path, options: Options) -> Raw:
@@ -116,17 +116,21 @@ def _home(name: str) -> str:
 
 
 def _several(file: Path, rows: list[tuple[int, str]], options: Options) -> Raw:
-    paths, shown = [], []
-    separator = re.compile(re.escape(options.separator)) if options.separator else BETWEEN
+    paths, said = [], []
     for number, line in rows:
         path, labels = _split(line)
         if not path or not labels:
             raise UserError(f'line {number} of {file} is not a path and labels (`a.jpg 0,3`): {brief(line.strip())!r}.')
-        if not options.separator and re.fullmatch(r'\d+(?:\s+\d+)+', labels):
-            labels = ','.join(labels.split())
         paths.append(_home(path))
-        shown.append([] if labels == '-' else [label.strip() for label in separator.split(labels) if label.strip()])
-    return Raw(file, 'a list of paths and labels', paths, np.array([number for number, _ in rows]), shown=shown)
+        said.append(labels)
+    raw = Raw(file, 'a list of paths and labels', paths, np.array([number for number, _ in rows]))
+    if options.separator is None:  # any of them may stand between, on one line
+        plain = [labels if labels[0] == '[' else re.sub('[,;]', '|', labels) for labels in said]
+        said = plain if not options.classes or not set(said) <= {*options.classes, '-'} else said
+    parts = rows_of(said, options, '|', raw.line, raw.notes.append)
+    shown = [[part.strip() for part in row if part.strip()] for row in parts]
+    take_rows(raw, [[] if row == ['-'] else row for row in shown], options)
+    return raw
 
 
 def _hint(line: str, label: str) -> str:

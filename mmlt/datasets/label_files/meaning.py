@@ -101,13 +101,13 @@ def _several(raw: Raw, options: Options) -> tuple[np.ndarray, list[str]]:
     if options.classes is None:
         _counted(raw, names, options)
     known = {name: place for place, name in enumerate(names)}
-    by_number = raw.classes is None or options.classes is None or list(raw.classes) == names
+    by_number = raw.classes is None and numbers_that_are_names(names) is None
     hot = np.zeros((len(raw.shown), len(names)), dtype=np.float32)
     for place, row in enumerate(raw.shown):
         for label in row:
             k = known.get(label)
-            if k is None and _is_number(label):
-                k = int(label) if by_number else known.get(raw.classes[int(label)] if int(label) < len(raw.classes) else '')
+            if k is None and by_number and _is_number(label):
+                k = int(label)
             if k is None or k >= len(names):
                 raise _none_of(raw, place, label, known, options.classes is None and all_numbers)
             hot[place, k] = 1
@@ -143,12 +143,53 @@ def _numbers(raw: Raw, options: Options) -> tuple[np.ndarray, list[str]]:
         if classes is None or list(classes) == list(raw.classes):
             return raw.values, _counted(raw, list(raw.classes), options)
         return _names(_with(raw, [raw.classes[value] for value in raw.values.tolist()]), options)
+    if classes is not None and (own := numbers_that_are_names(classes)) is not None:
+        if options.labels is None and (places := _by_name(raw, classes, own)) is not None:
+            return places, list(classes)
+        if options.labels == 'remap':
+            _refuse_other_order(raw, classes, own)
     values = _meaning(raw, options.labels, options.num_classes if classes is None else len(classes))
     places = raw.values
     if not isinstance(values, range):
         order = np.argsort(values)
         places = order[np.searchsorted(np.array(values)[order], raw.values)]
     return places, list(classes or map(str, values))
+
+
+def numbers_that_are_names(classes: Sequence[str]) -> dict[int, int] | None:
+    """The places of classes whose names are numbers; None where no number means another class by its name than by its place."""
+    names = [(int(name), place) for place, name in enumerate(classes) if name.isascii() and name.isdecimal()]
+    return None if all(value == place for value, place in names) else dict(reversed(names))
+
+
+def _by_name(raw: Raw, classes: Sequence[str], own: dict[int, int]) -> np.ndarray | None:
+    """Places of the classes that numbers name; None where they cannot be names.
+
+    Raises:
+        UserError: where all names are numbers, one that is no name; else numbers that may be names or places.
+    """
+    present = np.unique(raw.values)
+    names = np.array([own.get(value, UNLABELLED) for value in present.tolist()])
+    strange = present[names < 0]
+    say = 'say what the numbers are, in the order of the classes: labels=[...]'
+    if len(own) < len(classes):
+        if len(strange) or (names == present).all():
+            return None
+        value = int(present[names != present][0])
+        raise UserError(f'{_line(raw, raw.values == value)}, which may be the class called so, or class {value} of `classes`: '
+                        f'{say}.')  # fmt: skip
+    if len(strange):
+        raise UserError(f'{_line(raw, np.isin(raw.values, strange))}, which is none of the {len(classes)} classes, whose names '
+                        f'are numbers ({_some(classes)}): correct it, or, where it is no name, {say}.')  # fmt: skip
+    return names[np.searchsorted(present, raw.values)]
+
+
+def _refuse_other_order(raw: Raw, classes: Sequence[str], own: dict[int, int]) -> None:
+    present = np.unique(raw.values).tolist()
+    if len(own) == len(classes) and sorted(own) == present and list(map(own.get, present)) != list(range(len(classes))):
+        value, name = next((value, name) for value, name in zip(present, classes, strict=True) if name != str(value))
+        raise UserError(f"labels='remap' would read {value} of {raw.source} as the class {name}, and there is a class {value}: "
+                        'leave labels out.')  # fmt: skip
 
 
 def _with(raw: Raw, values: list[str]) -> Raw:

@@ -108,6 +108,10 @@ def _uncollected() -> Iterator[None]:
 def _of_file(file: Path, home: Path | None, options: Options) -> tuple[LabelTable, bool]:
     """What a file says, line by line, and whether its lines say of each class that it is shown or not."""
     raw = _raw(file, home or file.parent, options)
+    for key in ('uncertain', 'blank'):
+        if (rule := getattr(options, key)) and not raw.denies:
+            raise UserError(f'{key}={rule!r} is for files with a 0 or a 1 for each class, and {file} is {raw.form}: leave it '
+                            'out.')  # fmt: skip
     labels, names = labels_of(raw, options)
     check_names(names, str(file))
     if raw.groups is None and raw.paths and PATIENT.search(raw.paths[0]):

@@ -3,11 +3,12 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from mmlt.datasets.class_folders import EXTENSIONS
 from mmlt.errors import UserError, brief
 
 DELIMITERS = ',;\t|'
@@ -22,12 +23,14 @@ class Sheet:
         columns: N cells by header, spaces around them taken off.
         numbers: (N,) int64, the line of each row, or its entry.
         line_word: what `numbers` counts.
+        lists: of columns that hold lists of texts, N of these; `columns` has them joined.
     """
 
     file: Path
     columns: dict[str, Sequence[str]]
     numbers: np.ndarray
     line_word: str = 'line'
+    lists: dict[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
     @property
     def header(self) -> list[str]:
@@ -67,7 +70,8 @@ def read_sheet(file: Path, text: str) -> Sheet:
     """Read a table.
 
     Raises:
-        UserError: it names no image, two columns are called alike, or a row has another number of cells; the line is named.
+        UserError: it names no image or has no header, two columns are called alike, or a row has another number of cells; the
+            line is named.
     """
     first = next((line for line in text.split('\n') if line.strip()), '')
     reader = csv.reader(io.StringIO(text), delimiter=delimiter_of(first) or ',', skipinitialspace=True, strict=True)
@@ -81,6 +85,11 @@ def read_sheet(file: Path, text: str) -> Sheet:
     if len(rows) < 2:
         raise UserError(f'{file} names no image: it must have a header and a line an image.')
     header = [' '.join(cell.split()) for cell in rows[0][1]]
+    if named := next((cell for cell in header if cell.lower().endswith(EXTENSIONS)), None):
+        raise UserError(
+            f'line {rows[0][0]} of {file} names the image {brief(named)}, and it is the header, which names the columns: put a '
+            'line like image,label above it.'
+        )
     while header and not header[-1]:  # a delimiter at the end of each line
         header.pop()
     blank = [cell or f'column {place + 1}' for place, cell in enumerate(header)]
