@@ -1,6 +1,7 @@
 """Predicting pictures from the command line: `tools/predict.py`, `mmlt-predict`."""
 
 import argparse
+from collections import Counter
 
 from mmlt.apis.cli import run_tool
 
@@ -34,6 +35,7 @@ def predict() -> None:
     from mmlt.apis.inferencer import Inferencer
     from mmlt.apis.output import check_out
     from mmlt.arguments import number
+    from mmlt.datasets.class_folders import others_told
     from mmlt.datasets.pictures import find_pictures
     from mmlt.engine.console import console
     from mmlt.errors import UserError
@@ -46,10 +48,13 @@ def predict() -> None:
         check_out('--out', args.out, is_predictions)
     if args.page:
         check_out('--page', args.page, is_page)
-    files = find_pictures(args.paths)
+    others: Counter[str] = Counter()
+    files = find_pictures(args.paths, others)
     inferencer = Inferencer([args.checkpoint, *args.ensemble], args.prior, args.batch_size, args.precision, args.image_size,
                             args.groups)  # fmt: skip
     console.print(describe(inferencer, len(files)), markup=False)
+    if others:
+        console.print(f'{others_told(others)} passed over', markup=False)
     tally, first = Tally(inferencer.classes), []
     with csv_lines(args.out, inferencer.classes, args.top) as lines:
         for one in shown_progress(inferencer.stream_files(files), len(files)):

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from mmlt.datasets.naming import check_utf8
 from mmlt.errors import UserError, brief
 
-EXTENSIONS = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
+EXTENSIONS = ('.bmp', '.jfif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 LOOPS, PIPES = 'links to folders that lead back', 'pipes, sockets and devices'
+LISTED = 5  # extensions that a line names
 TWICE, OTHERS, NOTHING = 'files found by another name already', 'files of other kinds', 'links to nothing'
 
 
@@ -28,21 +29,22 @@ class ClassFolders:
     Attributes:
         names: of the class folders, sorted.
         skipped: what was found and is no image of a class, how often.
+        other_kinds: of the files of other kinds, how many have which extension.
 
     Raises:
         UserError: there is no class folder, one is another's or lies in it, one is not UTF-8, one cannot be read.
     """
 
     def __init__(self, root: Path) -> None:
-        self.root, self.skipped = root, Counter()
+        self.root, self.skipped, self.other_kinds = root, Counter(), Counter()
         self._home = os.path.realpath(root)
         self.names = []
         for entry in _entries(root):
             kind = _kind(entry)
-            if kind is None and entry.is_symlink() and not _is_image(entry.name):
+            if kind is None and entry.is_symlink() and not is_image(entry.name):
                 raise UserError(f'{_shown(entry)} is a link to nothing: restore its target, or remove the link.')
             if kind is not stat.S_IFDIR:
-                self.skipped[self._class_of(entry, kind)] += 1
+                self._skip(entry, kind)
             elif entry.is_symlink() and _within(self._home, os.path.realpath(entry.path)):
                 self.skipped[LOOPS] += 1
             else:
@@ -69,9 +71,10 @@ class ClassFolders:
                     'class: remove one of them.'
                 )
 
-    @staticmethod
-    def _class_of(entry: os.DirEntry, kind: int | None) -> str:
-        return NOTHING if kind is None else OTHERS if kind is stat.S_IFREG else PIPES
+    def _skip(self, entry: os.DirEntry, kind: int | None) -> None:
+        self.skipped[NOTHING if kind is None else OTHERS if kind is stat.S_IFREG else PIPES] += 1
+        if kind is stat.S_IFREG:
+            self.other_kinds[extension_of(entry.name)] += 1
 
     def images(self, name: str) -> list[str]:
         """Paths below `root` of the images in a class folder, also those in deeper folders, sorted.
@@ -143,15 +146,32 @@ class ClassFolders:
                 path, kind = f'{folder}/{entry.name}', _kind(entry)
                 if kind is stat.S_IFDIR:
                     (links if entry.is_symlink() else folders).append(path)
-                elif _is_image(entry.name) and kind is None:
+                elif is_image(entry.name) and kind is None:
                     found.append((linked or entry.is_symlink(), path, None))
-                elif _is_image(entry.name) and kind is stat.S_IFREG:
+                elif is_image(entry.name) and kind is stat.S_IFREG:
                     seen_as = entry.stat()
                     real_file = (seen_as.st_dev, seen_as.st_ino) if seen_as.st_ino else None
                     found.append((linked or entry.is_symlink(), path, real_file))
                 else:
-                    self.skipped[self._class_of(entry, kind)] += 1
+                    self._skip(entry, kind)
         return sorted(links)
+
+
+def extension_of(name: str) -> str:
+    """What the name of a file ends in, in lower case, from the last dot on; empty where it has none."""
+    return os.path.splitext(name)[1].lower()
+
+
+def others_told(kinds: Mapping[str, int]) -> str:
+    """Files of other kinds in words: `60 files of other kinds (58 .heic, 2 without extension)`.
+
+    Args:
+        kinds: how many files have which extension.
+    """
+    most = sorted(kinds.items(), key=lambda one: (-one[1], one[0]))
+    told = ', '.join(f'{count:,} {brief(kind, 20) or "without extension"}' for kind, count in most[:LISTED])
+    count, more = sum(kinds.values()), ', ...' if len(most) > LISTED else ''
+    return f'{count:,} {"file of another kind" if count == 1 else OTHERS} ({told}{more})'
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry]:
@@ -176,7 +196,8 @@ def _kind(entry: os.DirEntry) -> int | None:
     return 0
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Whether a name ends as that of an image file."""
     return name.lower().endswith(EXTENSIONS)
 
 

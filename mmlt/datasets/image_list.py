@@ -28,9 +28,10 @@ class ImageList(TableDataset):
         crop: `center` or `random_resized`, see `StreamingDataset`.
         crop_seed: of the random piece.
         name: of the data set; None for the name of the file.
-        labels: what the file's numbers mean. None: class 0, 1, ...; `remap`: the numbers that the file has, in their
-            order, are classes 0, 1, ... (labels that count from 1, or have gaps); a list of numbers: class k is what the
-            file calls `labels[k]`, for a file that lacks some of them. Without `classes` the numbers are then the names.
+        labels: what the file's numbers mean. None: class 0, 1, ..., or, where the names in `classes` are numbers
+            themselves, those; `remap`: the numbers that the file has, in their order, are classes 0, 1, ... (labels that count
+            from 1, or have gaps); a list of numbers: class k is what the file calls `labels[k]`, for a file that lacks some of
+            them. Without `classes` the numbers are then the names.
         check: `files` or `pixels`, see `StreamingDataset`.
         on_broken: `stop` or `skip`, see `StreamingDataset`.
         max_value, backend, pack, crop_area: see `StreamingDataset`.

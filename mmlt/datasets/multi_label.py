@@ -22,7 +22,7 @@ class MultiLabelDataset(TableDataset):
 
     A table has a column with the labels (`Effusion|Mass`), or for each class a column with 1 (shown), 0 (not), -1 (uncertain)
     or nothing. A list has lines `path label,label`, the labels numbers from 0 or names; `path -` is an image that shows
-    nothing.
+    nothing. Where all images have as many numbers, 0 and 1 alone, in a line, a cell or a JSON list, each is that of a class.
 
     Args:
         data_root: folder that the paths start from.

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from mmlt.datasets.class_folders import EXTENSIONS
+from mmlt.datasets.class_folders import EXTENSIONS, extension_of, is_image, others_told
 from mmlt.datasets.decode import content_of, read_content, rgb_of
 from mmlt.datasets.label_files import read_labels
 from mmlt.datasets.views import View
@@ -35,7 +36,7 @@ class Seen(NamedTuple):
     problem: str | None = None
 
 
-def find_pictures(paths: Iterable[str | Path]) -> list[str]:
+def find_pictures(paths: Iterable[str | Path], others: Counter[str] | None = None) -> list[str]:
     """The files that paths name: a file itself, the images below a folder sorted by path, the files in a list.
 
     Hidden files and folders are skipped, a folder that a link leads back to is entered once. A list (`.txt`) has a path a line;
@@ -45,6 +46,7 @@ def find_pictures(paths: Iterable[str | Path]) -> list[str]:
 
     Args:
         paths: files, folders, lists.
+        others: files below folders that are no images are counted here by their extension.
 
     Raises:
         UserError: a path that is not there, a folder without images, an empty list, nothing at all.
@@ -53,9 +55,13 @@ def find_pictures(paths: Iterable[str | Path]) -> list[str]:
     for path in map(str, paths):
         path = os.path.expanduser(path)
         if os.path.isdir(path):
-            below = list(_below(path))
+            kinds: Counter[str] = Counter()
+            below = list(_below(path, kinds))
             if not below:
-                raise UserError(f'there is no image ({", ".join(EXTENSIONS)}) below the folder {path}: name another one.')
+                holds = f', but {others_told(kinds)}: convert them, or' if kinds else ':'
+                raise UserError(f'there is no image ({", ".join(EXTENSIONS)}) below the folder {path}{holds} name another one.')
+            if others is not None:
+                others.update(kinds)
             found += below
         elif not os.path.lexists(path):
             raise UserError(f'there is no file or folder {brief(path, 4096)}: correct the path.')
@@ -70,7 +76,7 @@ def find_pictures(paths: Iterable[str | Path]) -> list[str]:
     return found
 
 
-def _below(folder: str) -> Iterator[str]:
+def _below(folder: str, others: Counter[str]) -> Iterator[str]:
     entered: set[str] = set()
     for where, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(where)
@@ -80,8 +86,10 @@ def _below(folder: str) -> Iterator[str]:
         entered.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         for name in sorted(files):
-            if not name.startswith('.') and name.lower().endswith(EXTENSIONS):
+            if is_image(name) and not name.startswith('.'):
                 yield os.path.join(where, name)
+            elif not name.startswith('.'):
+                others[extension_of(name)] += 1
 
 
 def _listed(file: Path) -> list[str]:
@@ -117,7 +125,7 @@ def _tabled(file: Path) -> list[str]:
             cells = [row[0].strip() for row in rows if row]
     except (OSError, csv.Error) as error:
         raise UserError(f'the table {file} cannot be read ({reason(error)}): save it as UTF-8 text with commas.') from error
-    named = [cell for cell in cells[1:] if cell]
+    named = [cell for cell in cells[not any(map(is_image, cells[:1])) :] if cell]  # without the header, if any
     if not named:
         raise UserError(f'the table {file} names no picture: it must have a header and a path a line.')
     beside = [os.path.join(file.parent, name) for name in named]

@@ -64,7 +64,7 @@ def test_several_labels_to_a_config(call, photos, monkeypatch):
     assert done.code == 0, done.err
     assert 'Shown together' in done.out and 'Balanced sigmoid' in done.out
     rows = list(csv.DictReader(open('my_images.csv')))
-    assert set(rows[0]) == {'image', *CLASSES, 'split'} and {row['split'] for row in rows} == {'train', 'val'}
+    assert set(rows[0]) == {'image', *CLASSES, 'split', 'group'} and {row['split'] for row in rows} == {'train', 'val'}
     trained = call('train', 'my.py', '--cfg-options', *TINY)
     assert trained.code == 0, trained.err
     assert 'mAP' in trained.out
@@ -111,7 +111,7 @@ def test_a_recipe_fits_data_and_machine(
 ):  # fmt: skip
     monkeypatch.setattr(recipe, 'seconds_an_image', lambda *given: 1e-4)
     monkeypatch.setattr(recipe, 'find_spec', lambda module: package)
-    found = recipe.choose(np.array(counts), 10, side, several, 0.001, machine)
+    found = recipe.choose(np.array(counts), sum(counts), 10, side, several, 0.001, machine)
     assert (found.kind, found.network, found.image_size, found.loss) == (kind, network, size, loss)
     split = np.array(['train'] * 8 + ['val'] * 2)
     text = card.config_text(found, Plan(split, np.arange(2), {}, True), ['a', "it's"], np.array(counts), several, tmp_path,
@@ -124,13 +124,13 @@ def test_a_recipe_fits_data_and_machine(
 
 def test_a_slow_machine_gets_fewer_pixels_then_a_smaller_network(monkeypatch):
     monkeypatch.setattr(recipe, 'seconds_an_image', lambda depth, side, *given: depth * side**2 * 7e-8)
-    found = [recipe.choose(np.array([n, n // 10]), 10, 90, False, 0, CPU) for n in (500, 700, 1500, 3000, 10**6)]
+    found = [recipe.choose(np.array([n, n // 10]), n + n // 10, 10, 90, False, 0, CPU) for n in (500, 700, 1500, 3000, 10**6)]
     assert [(one.network, one.image_size) for one in found] == [(32, 64), (20, 48), (32, 32), (8, 32), (8, 32)]
 
 
 def test_few_images_are_seen_more_often(monkeypatch):
     monkeypatch.setattr(recipe, 'seconds_an_image', lambda *given: 1e-4)
-    found = [recipe.choose(np.array([n, n // 10]), 10, 90, False, 0, CPU) for n in (20, 1500, 6000, 50_000)]
+    found = [recipe.choose(np.array([n, n // 10]), n + n // 10, 10, 90, False, 0, CPU) for n in (20, 1500, 6000, 50_000)]
     assert [(one.batch_size, one.epochs) for one in found] == [(8, 200), (32, 59), (64, 30), (64, 30)]
     assert found[1].epochs * 1650 / 32 >= recipe.UPDATES, 'and 20 images have their 200 epochs, no more'
 

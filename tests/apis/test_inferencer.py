@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -257,11 +258,13 @@ def test_older_checkpoints_tell_the_size_by_their_config(trained, tmp_path, pict
 
 
 def test_folders_lists_and_files(tmp_path):
-    for name in ('b/2.JPG', 'b/1.png', 'a.webp', '.hidden/3.png', 'b/.4.png', 'notes.md'):
+    for name in ('b/2.JPG', 'b/1.png', 'a.webp', '.hidden/3.png', 'b/.4.png', 'notes.md', 'b/5.HEIC', 'b/6.heic', 'b/.7.heic'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / 'b' / 'loop').symlink_to(tmp_path)
     assert [path.removeprefix(f'{tmp_path}/') for path in find_pictures([tmp_path])] == ['a.webp', 'b/1.png', 'b/2.JPG']
+    others = Counter()
+    assert len(find_pictures([tmp_path, tmp_path / 'b'], others)) == 6 and others == {'.heic': 4, '.md': 2}
     (tmp_path / 'names.txt').write_text('\ufeffb/1.png\r\n\r\n with space.png\n', encoding='utf-8')
     assert find_pictures([tmp_path / 'names.txt']) == [f'{tmp_path}/b/1.png', 'with space.png']
     both = [f'{tmp_path}/b/1.png', f'{tmp_path}/b/2.JPG']
@@ -269,14 +272,19 @@ def test_folders_lists_and_files(tmp_path):
         ('labels.txt', 'b/1.png 0\nb/2.JPG 1\n'),
         ('labels.csv', 'image,label\nb/1.png,cat\nb/2.JPG,dog\n'),
         ('bare.csv', 'file\nb/1.png\nb/2.JPG\n'),
+        ('no_header.csv', 'b/1.png,0\nb/2.JPG,1\n'),
     ):
         (tmp_path / name).write_text(text)
         assert [str(path) for path in find_pictures([tmp_path / name])] == both, name
     (tmp_path / 'empty.csv').write_text('image\n')
+    (tmp_path / 'phone').mkdir()
+    for number in range(2):
+        (tmp_path / 'phone' / f'{number}.heic').touch()
     for given, words in (
         ([tmp_path / 'empty.csv'], 'names no picture'),
         ([tmp_path / '.hidden' / 'none'], 'no file or folder'),
         ([], 'no picture'),
+        ([tmp_path / 'phone'], r'no image .* below the folder .*phone, but 2 files of other kinds \(2 .heic\): convert them'),
     ):
         with pytest.raises(UserError, match=words):
             find_pictures(given)

@@ -39,8 +39,10 @@ def test_predict_writes_a_line_a_picture_and_a_page(call, trained, pictures, tmp
     folder = tmp_path / 'mine'
     shutil.copytree(pictures, folder / 'some, with comma')
     (folder / 'broken.jpg').write_bytes(b'\xff\xd8 no jpeg')
+    (folder / 'phone.HEIC').touch()
     done = call('predict', trained('one'), folder, '--out', 'p.csv', '--page', 'p.html', '--prior', 'estimate', '--top', 3)
     assert done.code == 0, done.err
+    assert '1 file of another kind (1 .heic) passed over' in done.out
     assert '1 of 501 files could not be read' in done.out and 'broken.jpg cannot be read' in done.out
     assert 'written to p.csv' in done.out and 'estimated' in done.out
     found, predict = rows('p.csv'), Inferencer(trained('one'), prior='estimate')

@@ -200,6 +200,14 @@ def test_numbers_that_may_be_names_or_places(photos, tmp_path):
         ImageList(photos, file, image_size=8, classes=['1', '10', '2'], labels='remap')
 
 
+def test_folders_tell_names_from_places(tmp_path):
+    for text, names, truth in (
+        ('2/a.png 1\n10/a.png 2\n', ['1', '2', '10'], [1, 2]), ('2/a.png 2\n10/a.png 10\n', ['1', '2', '10'], [1, 2]),
+        ('2/a.png 2\n1/a.png 1\n', ['1', '2', 'none'], [1, 0]), ('2/a.png 1\nnone/a.png 2\n', ['1', '2', 'none'], [1, 2]),
+    ):  # fmt: skip
+        assert read_labels(write(tmp_path, 'a.txt', text), classes=names).labels.tolist() == truth
+
+
 def test_names_of_any_form_are_read_where_they_are_given(photos, tmp_path):
     names = ['[x]', 'a|b', '01', '1', '2 3']
     lines = [f'{one}.png,{name}\n' for one, name in zip('abcde', names, strict=True)]

@@ -7,6 +7,7 @@ from pprint import pformat
 
 import numpy as np
 
+from mmlt.analysis.diagnosis.lists import Columns
 from mmlt.analysis.diagnosis.plan import TRAIN, Plan
 from mmlt.analysis.diagnosis.recipe import Recipe, next_step
 from mmlt.analysis.pages import Html, join, note, table, tag
@@ -92,11 +93,12 @@ def config_text(
         f'"""{title(recipe, len(names))}: {about(recipe.seconds)} here.\n\nWritten by `{command}`; it is yours to change.\n"""',
         _comment(f'Images. {counted(plan)} The list says of each image which part it is in.'
                  + ''.join(f' {line}' for line in plan.notes)
+                 + ('' if plan.group is None else ' Its column group says which belong together: a holdout keeps them so.')
                  + (f' {len(plan.reasons):,} are left out; {left_out.name} says why.' if left_out else ''))
         + f'\ndata_root = {str(root)!r}\nimages = {str(images)!r}'
         + f'\nimage_size = {recipe.image_size}\nclasses = ' + (repr(str(classes)) if classes else _names(names))
         + f'\nnum_classes = {len(names)}',
-        _loaders(recipe, plan, several),
+        _loaders(recipe, plan, several, Columns.of(plan, names, several)),
         _pixels(recipe, mean, std),
         _comment(f'Network. {recipe.fits[0].upper()}{recipe.fits[1:]}.')
         + '\n' + _comment(f'Method. {recipe.why[0].upper()}{recipe.why[1:]}.')
@@ -157,11 +159,10 @@ def _names(names: Sequence[str]) -> str:
     return text if '\n' not in text else '[\n    ' + text[1:-1].replace('\n ', '\n    ') + ',\n]'
 
 
-def _loaders(recipe: Recipe, plan: Plan, several: bool) -> str:
+def _loaders(recipe: Recipe, plan: Plan, several: bool, columns: Columns) -> str:
     kind = 'MultiLabelDataset' if several else 'ImageList'
-    column = '' if several else ", label_column='label'"
-    source = (f"type='{kind}', data_root=data_root, ann_file=images, classes=classes, image_column='image'{column},\n"
-              "        split_column='split', image_size=image_size, ")  # fmt: skip
+    source = (f"type='{kind}', data_root=data_root, ann_file=images, classes=classes, image_size=image_size,\n"
+              f'        {columns.options()},\n        ')  # fmt: skip
     crop = ", crop='random_resized'" if recipe.kind == 'tune' else ''
     resize = ', resize=image_size' if recipe.kind == 'scratch' else ''  # small images: nothing is cut off
 

@@ -1,7 +1,5 @@
 """Which images a first run trains and is evaluated on, and why the others are left out."""
 
-import csv
-import io
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -30,7 +28,7 @@ class Plan:
         classes: places, among the classes of the data, of those that are trained on.
         reasons: place -> why the image is left out, in words.
         made: whether the split was made here.
-        group: (N,) numbers, equal for images that were kept on one side; None where the split was given.
+        group: (N,) numbers, equal for images that belong on one side; None where each is by itself.
         notes: what was decided, in sentences.
     """
 
@@ -78,10 +76,11 @@ def make_plan(diagnosis: Diagnosis) -> Plan:
     for group in diagnosis.exact_groups:
         _once(diagnosis, plan, [place for place in group.tolist() if plan.split[place]])
     _restore(diagnosis, plan)
-    if made:
-        _split(diagnosis, plan)
-    else:
+    if not made:
         _without_alike(diagnosis, plan)
+    words = _belonging(diagnosis, plan)
+    if made:
+        _split(diagnosis, plan, words)
     _known_classes(diagnosis, plan)
     for name, what in ((TRAIN, 'train on'), (plan.evaluated, 'evaluate on')):
         if not len(plan.places(name)):
@@ -133,23 +132,29 @@ def _restore(diagnosis: Diagnosis, plan: Plan) -> None:
                               f'{plan.reasons.pop(place)}.')  # fmt: skip
 
 
-def _split(diagnosis: Diagnosis, plan: Plan) -> None:
-    """Hold a part out, look-alikes and the groups that the data name on one side each."""
-    places, table = plan.places(TRAIN), diagnosis.table
+def _belonging(diagnosis: Diagnosis, plan: Plan) -> str:
+    """Number what belongs on one side, look-alikes and the groups that the data name, and say what it is; empty for nothing."""
+    places, table = np.flatnonzero(plan.split != ''), diagnosis.table
     alike = diagnosis.duplicates.near_group
     largest = int(np.bincount(alike).max(initial=0))
     if largest > max(LARGE * len(table), 1 / LARGE):
-        plan.notes.append(f'{largest:,} images look alike in one chain, so look-alikes are not kept together in the split.')
+        plan.notes.append(f'{largest:,} images look alike in one chain, so look-alikes are not kept together.')
         alike = diagnosis.duplicates.exact
-    plan.group = alike
     words = 'look-alikes' if (np.bincount(alike[places]) > 1).any() else ''
     if table.groups is not None:
         first = np.unique(table.groups, return_index=True)[1][np.unique(table.groups, return_inverse=True)[1].reshape(-1)]
         both = Pairs(np.r_[np.arange(len(table)), np.arange(len(table))], np.r_[alike, first], np.zeros(2 * len(table), int))
-        plan.group = groups_of(both, len(table))
+        alike = groups_of(both, len(table))
         words = f'images of one {table.group_name}' + (f' and {words}' if words else '')
-    grouped = plan.group[places] if words else None
-    train, held = split_places(table.labels[places], (1 - FRACTION, FRACTION), grouped, seed=0)
+    plan.group = alike if words else None
+    return words
+
+
+def _split(diagnosis: Diagnosis, plan: Plan, words: str) -> None:
+    """Hold a part out, what belongs together on one side each."""
+    places = plan.places(TRAIN)
+    grouped = None if plan.group is None else plan.group[places]
+    train, held = split_places(diagnosis.table.labels[places], (1 - FRACTION, FRACTION), grouped, seed=0)
     plan.split[places[held]] = VAL
     plan.notes.append(f'{many(len(held), "image")} of {len(places):,} are held out: a fifth of each class, drawn with seed 0'
                       f'{f", {words} together" if words else ""}.')  # fmt: skip
@@ -196,26 +201,3 @@ def _known_classes(diagnosis: Diagnosis, plan: Plan) -> None:
         for place in np.flatnonzero((counts[labels] == 0) & (plan.split != '')).tolist():
             _leave_out(plan, place, f'is of {classes[labels[place]]}, which no training image shows')
 
-
-def images_csv(diagnosis: Diagnosis, plan: Plan) -> str:
-    """The images of the plan as a table: image, label or a column a class, split."""
-    table, stream = diagnosis.table, io.StringIO()
-    writer = csv.writer(stream, lineterminator='\n')
-    names = [table.classes[k] for k in plan.classes]
-    writer.writerow(['image', *(names if diagnosis.several else ['label']), 'split'])
-    for place in np.flatnonzero(plan.split != '').tolist():
-        label = table.labels[place]
-        shown = label[plan.classes].astype(int).tolist() if diagnosis.several else [table.classes[int(label)]]
-        writer.writerow([table.paths[place], *shown, plan.split[place]])
-    return stream.getvalue()
-
-
-def left_out_csv(diagnosis: Diagnosis, plan: Plan) -> str:
-    """The images that are left out as a table: image, label, split, reason."""
-    table, stream = diagnosis.table, io.StringIO()
-    writer = csv.writer(stream, lineterminator='\n')
-    writer.writerow(['image', 'label', 'split', 'reason'])
-    for place in sorted(plan.reasons):
-        split = '' if table.splits is None else table.splits[place]
-        writer.writerow([table.paths[place], diagnosis.label_text(place), split, plan.reasons[place]])
-    return stream.getvalue()

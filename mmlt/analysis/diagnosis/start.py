@@ -12,8 +12,9 @@ from rich.text import Text
 
 from mmlt.analysis.diagnosis.card import IN_CONFIG, about, config_text, counted, start_html, title
 from mmlt.analysis.diagnosis.findings import Diagnosis
+from mmlt.analysis.diagnosis.lists import images_csv, left_out_csv
 from mmlt.analysis.diagnosis.machine import Machine
-from mmlt.analysis.diagnosis.plan import TRAIN, Plan, images_csv, left_out_csv, make_plan
+from mmlt.analysis.diagnosis.plan import TRAIN, Plan, make_plan
 from mmlt.analysis.diagnosis.recipe import CPU_SIDE, PHOTO, SMALL, Recipe, choose
 from mmlt.analysis.diagnosis.scan import processors
 from mmlt.analysis.diagnosis.sizes import short_side

@@ -8,6 +8,7 @@ from mmlt.analysis.diagnosis.duplicates import SURE
 from mmlt.analysis.diagnosis.file_check import KINDS
 from mmlt.analysis.diagnosis.findings import ALL, Diagnosis
 from mmlt.analysis.diagnosis.similar import DISTANCE, LIKENESS
+from mmlt.datasets.class_folders import OTHERS, others_told
 from mmlt.errors import brief
 
 FIRST = 5  # names that a sentence lists
@@ -29,7 +30,7 @@ class Finding(NamedTuple):
 def findings(diagnosis: Diagnosis) -> list[Finding]:
     """All that was looked for, what is wrong first."""
     found = [_broken(diagnosis), *_labels(diagnosis), *_leaks(diagnosis), _copies(diagnosis), _alike(diagnosis),
-             *_absent(diagnosis), _flat(diagnosis)]  # fmt: skip
+             *_absent(diagnosis), _flat(diagnosis), *_passed_over(diagnosis)]  # fmt: skip
     return sorted((one for one in found if one), key=lambda one: ('bad', 'look', 'good').index(one.level))
 
 
@@ -110,6 +111,18 @@ def _absent(diagnosis: Diagnosis) -> list[Finding | None]:
 def _flat(diagnosis: Diagnosis) -> Finding | None:
     count = int(diagnosis.duplicates.flat.sum())
     return Finding('look', f'{many(count, "image")} {_are(count)} of one colour.') if count else None
+
+
+def _passed_over(diagnosis: Diagnosis) -> list[Finding]:
+    """What is in the folders or the file of labels, and is not among the images."""
+    found, rest = [], dict(diagnosis.table.left_out)
+    if count := rest.pop(OTHERS, 0):
+        found.append(Finding('look', f'{others_told(diagnosis.table.other_kinds)} {_are(count)} not read: convert the pictures '
+                                     'among them to JPEG or PNG.'))  # fmt: skip
+    if rest:
+        told = ', '.join(f'{count:,} {kind}' for kind, count in sorted(rest.items()))
+        found.append(Finding('look', f'Passed over: {told}.'))
+    return found
 
 
 def headline(diagnosis: Diagnosis) -> str:

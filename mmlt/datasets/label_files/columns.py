@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from mmlt.datasets.class_folders import EXTENSIONS
+from mmlt.datasets.class_folders import is_image
 from mmlt.datasets.label_files.options import Options
 from mmlt.datasets.label_files.sheet import Sheet
 from mmlt.datasets.label_files.table import SPLIT_NAMES
@@ -44,11 +44,6 @@ def by_name(sheet: Sheet, known: Sequence[str], taken: Sequence[str] = ()) -> li
     return [own[name] for name in known if name in own]
 
 
-def is_image_name(cell: str) -> bool:
-    """Whether a text ends as the name of an image file."""
-    return cell.lower().endswith(EXTENSIONS)
-
-
 def image_column(sheet: Sheet, options: Options) -> str:
     """The column with the images.
 
@@ -59,7 +54,7 @@ def image_column(sheet: Sheet, options: Options) -> str:
         return sheet.wanted(options.image_column, 'image_column')
     others = {sheet.named(name) for name in options.columns.values()}
     named = [name for name in by_name(sheet, IMAGES) if name not in others]
-    files = [name for name in sheet.header if name not in others and _mostly(sheet.columns[name], is_image_name)]
+    files = [name for name in sheet.header if name not in others and _mostly(sheet.columns[name], is_image)]
     both = [name for name in named if name in files]
     # Files before identifiers: of HAM10000's columns only `image_id` is called so, of GTSRB's `Path` holds the files.
     for found in (both, named if not files else [], files, [] if options.several is not True else sheet.header):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmlt.datasets.class_folders import folder_of_each_class
 from mmlt.datasets.label_files.lines import DIGITS
 from mmlt.datasets.label_files.options import MOST_CLASSES, Options
 from mmlt.datasets.label_files.raw import Raw
@@ -163,7 +164,7 @@ def numbers_that_are_names(classes: Sequence[str]) -> dict[int, int] | None:
 
 
 def _by_name(raw: Raw, classes: Sequence[str], own: dict[int, int]) -> np.ndarray | None:
-    """Places of the classes that numbers name; None where they cannot be names.
+    """Places of the classes that numbers name; None where they are no names, by what they are or by the folders of the images.
 
     Raises:
         UserError: where all names are numbers, one that is no name; else numbers that may be names or places.
@@ -171,10 +172,14 @@ def _by_name(raw: Raw, classes: Sequence[str], own: dict[int, int]) -> np.ndarra
     present = np.unique(raw.values)
     names = np.array([own.get(value, UNLABELLED) for value in present.tolist()])
     strange = present[names < 0]
+    if int(present[-1]) < len(classes) and _in_folders_of(raw, classes, raw.values):
+        return None
     say = 'say what the numbers are, in the order of the classes: labels=[...]'
     if len(own) < len(classes):
         if len(strange) or (names == present).all():
             return None
+        if _in_folders_of(raw, classes, places := names[np.searchsorted(present, raw.values)]):
+            return places
         value = int(present[names != present][0])
         raise UserError(f'{_line(raw, raw.values == value)}, which may be the class called so, or class {value} of `classes`: '
                         f'{say}.')  # fmt: skip
@@ -182,6 +187,12 @@ def _by_name(raw: Raw, classes: Sequence[str], own: dict[int, int]) -> np.ndarra
         raise UserError(f'{_line(raw, np.isin(raw.values, strange))}, which is none of the {len(classes)} classes, whose names '
                         f'are numbers ({_some(classes)}): correct it, or, where it is no name, {say}.')  # fmt: skip
     return names[np.searchsorted(present, raw.values)]
+
+
+def _in_folders_of(raw: Raw, classes: Sequence[str], places: np.ndarray) -> bool:
+    """Whether the images of each class lie in a folder that is called as it."""
+    told = folder_of_each_class(raw.paths, places, len(classes))
+    return any(told) and all(name in (None, own) for name, own in zip(told, classes, strict=True))
 
 
 def _refuse_other_order(raw: Raw, classes: Sequence[str], own: dict[int, int]) -> None:

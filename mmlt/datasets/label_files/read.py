@@ -2,6 +2,7 @@
 
 import gc
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,7 +206,8 @@ def _joined(root: Path, folders: dict[str, Path], parts: dict[str, LabelTable], 
         np.concatenate([table.labels for table in tables]), tables[0].classes,
         f'{tables[0].form} in folders of splits', np.repeat(list(parts), [len(table) for table in tables]),
         notes=tuple(dict.fromkeys(note for table in tables for note in table.notes)),
-        left_out={kind: sum(table.left_out.get(kind, 0) for table in tables) for table in tables for kind in table.left_out},
+        left_out=dict(sum((Counter(table.left_out) for table in tables), Counter())),
+        other_kinds=dict(sum((Counter(table.other_kinds) for table in tables), Counter())),
     )  # fmt: skip
 
 
@@ -221,4 +223,5 @@ def class_folders_table(folder: Path, classes: list[str] | None = None) -> Label
     """
     found = ClassFolders(folder)
     paths, labels, names = found.labelled(classes)
-    return LabelTable(folder, folder, Paths(paths), labels, tuple(names), 'class folders', left_out=dict(found.skipped))
+    return LabelTable(folder, folder, Paths(paths), labels, tuple(names), 'class folders', left_out=dict(found.skipped),
+                      other_kinds=dict(found.other_kinds))  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmlt.datasets.class_folders import EXTENSIONS
+from mmlt.datasets.class_folders import is_image
 from mmlt.errors import UserError, brief
 
 DELIMITERS = ',;\t|'
@@ -85,7 +85,7 @@ def read_sheet(file: Path, text: str) -> Sheet:
     if len(rows) < 2:
         raise UserError(f'{file} names no image: it must have a header and a line an image.')
     header = [' '.join(cell.split()) for cell in rows[0][1]]
-    if named := next((cell for cell in header if cell.lower().endswith(EXTENSIONS)), None):
+    if named := next((cell for cell in header if is_image(cell)), None):
         raise UserError(
             f'line {rows[0][0]} of {file} names the image {brief(named)}, and it is the header, which names the columns: put a '
             'line like image,label above it.'

@@ -39,6 +39,7 @@ class LabelTable:
         line_word: what `lines` counts: `line` or `entry`.
         notes: what was decided in reading it, each in words for a person.
         left_out: what the file names and is no part of the table, how often: `{'images without a label': 2}`.
+        other_kinds: of folders, how many files that are no images have which extension: `{'.heic': 30}`.
     """
 
     source: Path
@@ -54,6 +55,7 @@ class LabelTable:
     line_word: str = 'line'
     notes: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
+    other_kinds: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
