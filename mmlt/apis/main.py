@@ -61,7 +61,7 @@ def train_main() -> None:
     if first_rank():
         print(f'reading {args.config}', flush=True)  # the imports below take seconds
     from mmlt.analysis.tables import comparison_tables
-    from mmlt.apis.train import train
+    from mmlt.apis.train import train_seeds
     from mmlt.config.overrides import parse_options
     from mmlt.engine.console import console
     from mmlt.engine.stages import check_seeds
@@ -84,18 +84,15 @@ def train_main() -> None:
         overrides['compile'] = args.compile
     if args.holdout:
         overrides['holdout'] = True
-    results = [
-        train(
-            args.config,
-            seed=seed,
-            work_dir=args.work_dir,
-            resume=args.resume or may_be_restarted(),
-            precision='bf16' if args.amp else args.precision,
-            overrides=overrides,
-            launcher=args.launcher,
-        )
-        for seed in seeds
-    ]
+    results = train_seeds(
+        args.config,
+        seeds,
+        work_dir=args.work_dir,
+        resume=args.resume or may_be_restarted(),
+        precision='bf16' if args.amp else args.precision,
+        overrides=overrides,
+        launcher=args.launcher,
+    )
     from mmengine.dist import is_main_process
 
     if is_main_process():

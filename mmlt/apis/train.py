@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,32 @@ def train(
     Raises:
         UserError: anything the user can put right.
     """
+    return train_seeds(config, [seed], work_dir, resume, precision, overrides, launcher)[0]
+
+
+def train_seeds(
+    config: str | Path,
+    seeds: Sequence[int],
+    work_dir: str | Path | None = None,
+    resume: bool = False,
+    precision: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    launcher: str = 'none',
+) -> list[Results]:
+    """Train `config` by one seed after the other, see `train`.
+
+    All runs are read before the first begins: a file that is edited meanwhile changes none of them.
+
+    Args:
+        seeds: one or more; all else is as for `train`.
+
+    Raises:
+        UserError: anything the user can put right.
+    """
     start_processes(launcher)
-    stage = Stage(config, seed, overrides or {}, precision, work_dir=Path(work_dir) if work_dir else None)
-    return Results(run_stage(stage, resume=resume, launcher=launcher))
+    first = Stage(config, seeds[0], overrides or {}, precision, work_dir=Path(work_dir) if work_dir else None)
+    stages = [first, *map(first.with_seed, seeds[1:])]
+    return [Results(run_stage(stage, resume=resume, launcher=launcher)) for stage in stages]
 
 
 def run_stage(stage: Stage, resume: bool = False, launcher: str = 'none', needed_by: str | None = None) -> dict:

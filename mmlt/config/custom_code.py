@@ -3,14 +3,20 @@
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
+from weakref import WeakKeyDictionary
 
 from mmengine.config import Config
 
+from mmlt.config.own_modules import Source, own_sources
 from mmlt.errors import UserError
 from mmlt.files import sha256_of
 from mmlt.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 
 REGISTRIES = (MODELS, DATASETS, DATA_SAMPLERS, TRANSFORMS, METRICS, HOOKS)
+# The user's own modules as they were imported: by module, not by name, since one that is forgotten and imported anew is
+# another.
+_imported: WeakKeyDictionary[ModuleType, Source] = WeakKeyDictionary()
 
 
 def import_custom_code(cfg: Config, path: Path) -> None:
@@ -23,7 +29,8 @@ def import_custom_code(cfg: Config, path: Path) -> None:
         path: its file.
 
     Raises:
-        UserError: a module is not there or does not run (its own error is told), or another of its name was taken.
+        UserError: a module is not there or does not run (its own error is told), another of its name was taken, or its file
+            has changed since this process imported it.
     """
     folders = [path.parent.resolve(), Path.cwd()]
     for folder in folders:
@@ -34,6 +41,7 @@ def import_custom_code(cfg: Config, path: Path) -> None:
     if names:
         for registry in REGISTRIES:  # mmlt's own parts first: of two parts of one name, the user's is the one refused
             registry.import_from_location()
+    before = {name: source for name, source in own_sources(names).items() if name not in sys.modules}
     for name in names:
         try:
             module = importlib.import_module(name)
@@ -50,12 +58,51 @@ def import_custom_code(cfg: Config, path: Path) -> None:
         own, taken = path.parent.resolve() / f'{name}.py', getattr(module, '__file__', None)
         if own.is_file() and not (taken and own.samefile(taken)):
             raise UserError(f'{path} means {own} by {name!r} (custom_imports), but {taken} has that name: rename yours.')
+    _refuse_changed(names, before, path)
 
 
 def custom_code(cfg: Config) -> dict[str, str]:
-    """SHA-256 of the file of each module in `custom_imports`: other code gives another outcome."""
-    files = {name: getattr(sys.modules.get(name), '__file__', None) for name in _module_names(cfg, Path('the config'))}
-    return {name: sha256_of(file) for name, file in files.items() if file}
+    """SHA-256 of the user's own files behind `custom_imports`, by module: other code gives another outcome.
+
+    They are the named modules' and those of the user's own that these import; of one that is imported, as it was then.
+    """
+    sources = own_sources(_module_names(cfg, Path('the config')), _as_imported)
+    return {name: source.sha256 for name, source in sources.items()}
+
+
+def _module(name: str) -> ModuleType | None:
+    """A module that is imported; None of what somebody has put in a module's place."""
+    found = sys.modules.get(name)
+    return found if isinstance(found, ModuleType) else None
+
+
+def _as_imported(name: str) -> Source | None:
+    module = _module(name)
+    return _imported.get(module) if module else None
+
+
+def _sha256(file: Path) -> str:
+    return sha256_of(file) if file.is_file() else ''
+
+
+def _refuse_changed(names: list[str], before: dict[str, Source], path: Path) -> None:
+    """Note the sources of modules as they are imported, and refuse those that have changed since.
+
+    Args:
+        names: of `custom_imports`.
+        before: sources read before the modules were imported.
+        path: the config, for the message.
+
+    Raises:
+        UserError: a file has changed since this process imported it: its old parts are still the registered ones.
+    """
+    for name, source in own_sources(names, lambda name: _as_imported(name) or before.get(name)).items():
+        module = _module(name)
+        if module and _imported.setdefault(module, source).sha256 != _sha256(source.file):
+            raise UserError(
+                f'{source.file}, which {path.name} imports (custom_imports), has changed since this process imported it and '
+                'would go on with what it was: start a new process.'
+            )
 
 
 def _module_names(cfg: Config, path: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Prepared runs: a config, its data, its prerequisites, the hash of what it will give, the folder it lives in."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,7 @@ class Stage:
         needed_by: configs that need this one, the outermost first.
         facts: what the config that needs this one states of the data (`data_root`, `image_size`); it holds here too, unless
             an override says otherwise.
+        keeps_data: whether the data sets that this process has read are taken as they are.
     """
 
     config: str | Path
@@ -114,10 +115,11 @@ class Stage:
     work_dir: Path | None = None
     needed_by: tuple[Path, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    keeps_data: bool = False
 
     def __post_init__(self) -> None:
         check_seeds([self.seed])
-        if not self.needed_by:
+        if not self.needed_by and not self.keeps_data:
             forget_changeable()
         self.path = find_config(self.config)
         if self.path in self.needed_by:
@@ -136,7 +138,8 @@ class Stage:
                 + ('download it, and name the file.' if '://' in begins else 'correct the path.')
             )
         share_global_batch(self.cfg, get_world_size())
-        self.cfg.precision, self.fallback = resolve_precision(self.precision or self.cfg.get('precision', 'fp32'))
+        self.own_precision = self.cfg.get('precision', 'fp32')  # what the config itself asks for
+        self.cfg.precision, self.fallback = resolve_precision(self.precision or self.own_precision)
         named = self.cfg.get('prerequisites') or {}
         self.several = {role for role, needed in named.items() if isinstance(needed, (list, tuple))}
         # What is needed must not have seen the images that are set aside either.
@@ -145,6 +148,10 @@ class Stage:
         common['facts'] = {name: self.cfg[name] for name in FACTS if name in self.cfg}
         self.prerequisites = needs_of(named, self.path, self.seed, needed_by=(*self.needed_by, self.path), **common)
         complete_model(self.cfg, lambda: len(self.loader.dataset.metainfo['classes']))
+
+    def with_seed(self, seed: int) -> 'Stage':
+        """The same run by another seed."""
+        return replace(self, seed=seed, keeps_data=True)
 
     @property
     def needs(self) -> list[Need]:
@@ -245,14 +252,10 @@ class Stage:
         if self.work_dir:
             return self.work_dir
         relevant = dict(self.overrides)
-        if self.precision and self.precision != self.cfg_precision():
+        if self.precision and self.precision != self.own_precision:
             relevant['precision'] = self.precision
         mark = overrides_hash(relevant)
         return self.work_root / (self.name + (f'@{mark}' if mark else '')) / f'seed{self.seed}'
-
-    def cfg_precision(self) -> str:
-        """The precision the config itself asks for."""
-        return load_config(self.path, self.overrides).get('precision', 'fp32')
 
     def finished(self) -> dict | None:
         """The results of a finished run with this very outcome, in this folder or any other below `work_root`."""
