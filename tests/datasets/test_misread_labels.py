@@ -86,6 +86,8 @@ PARTED = {  # what is parted, the labels of each image, the classes
     'NumPy': ('a.tsv', table(str(np.array(row)) for row in WORDS), WORDS, ['mass', 'pleural effusion']),
     'names with marks': ('a.json', records([['a|b', 'c, d'], ['c, d'], [], None]), [['a|b', 'c, d'], ['c, d'], [], []],
                          ['a|b', 'c, d']),
+    'pairs, one of a kind': ('a.txt', listed([[0, 2], [1, 1], [2, 1], [0, 1]], ','),
+                             [['0', '2'], ['1'], ['1', '2'], ['0', '1']], list('012')),
     'a label twice': ('a.json', records([[3, 3], [1], [2, 0, 2], []]), [['3'], ['1'], ['0', '2'], []], list('0123')),
 }  # fmt: skip
 

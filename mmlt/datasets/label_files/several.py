@@ -155,7 +155,7 @@ def take_rows(raw: Raw, rows: Sequence[Sequence[str]], options: Options) -> None
             )
     for place, label in _first(rows, lambda label: label == '-1'):
         raise UserError(f'{raw.line(place)} has the label {label}, and numbers of classes count from 0: correct it.')
-    if twice is not None and len(widths) == 1:
+    if len(widths) == 1 and 2 * sum(len(set(row)) < len(row) for row in rows) > len(rows):  # counts, or grades
         label = next(label for label in rows[twice] if rows[twice].count(label) > 1)
         raise UserError(f'{raw.line(twice)} names the label {label} twice, and every image has {len(rows[twice])}: a number a '
                         'class must be 1 (shown) or 0 (not), and a number of a class stand once.')  # fmt: skip
