@@ -49,10 +49,14 @@ KINDS = {'single_label': SINGLE_LABEL, 'multi_label': MULTI_LABEL}
 def file_names(results: str | Path) -> tuple[Path, Path]:
     """Where the full evaluation of a results file stands: beside `results.json` as `evaluation.json` and
     `evaluation_images.npz`, beside `results_NAME.json` or `NAME.json` with `_NAME` before the ending."""
+    return beside(results, EVALUATION_FILE), beside(results, IMAGES_FILE)
+
+
+def beside(results: str | Path, file: str) -> Path:
+    """Where `file` of a results file stands: under this name beside `results.json`, see `file_names` for others."""
     results = Path(results)
     name = results.stem.removeprefix('results').removeprefix('_')
-    mark = f'_{name}' if name else ''
-    return tuple(results.with_name(f'{Path(file).stem}{mark}{Path(file).suffix}') for file in (EVALUATION_FILE, IMAGES_FILE))
+    return results.with_name(f'{Path(file).stem}{f"_{name}" if name else ""}{Path(file).suffix}')
 
 
 def write_evaluation(results: str | Path, record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[Path, Path]:

@@ -1,4 +1,4 @@
-"""What lies in a run's folder, read for a page: the record, and whatever else is there."""
+"""What lies in a run's folder, or beside the results of an evaluation, read for a page: the record, and what else is there."""
 
 import csv
 import json
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mmlt.analysis.evaluation_files import EVALUATION_FILE, IMAGES_FILE, read_evaluation, read_images
-from mmlt.analysis.results import BY_LABEL_FILE, PER_CLASS_FILE, read_per_class_csv, read_results
+from mmlt.analysis.evaluation_files import file_names, read_evaluation, read_images
+from mmlt.analysis.results import BY_LABEL_FILE, PER_CLASS_FILE, RESULTS_FILE, read_per_class_csv, read_results
 from mmlt.analysis.rows import GROUPS
 from mmlt.errors import UserError, brief
 from mmlt.files import SCALARS_FILE
@@ -33,6 +33,7 @@ class RunFiles:
         scalars: of scalars.jsonl, a dict a line.
         before: the runs that this one builds on, by role: teachers, first stages.
         troubles: sentences about files that are there and cannot be used.
+        file: name of the record's file.
     """
 
     folder: Path
@@ -44,11 +45,17 @@ class RunFiles:
     scalars: list[dict[str, Any]] = field(default_factory=list)
     before: dict[str, 'RunFiles'] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
+    file: str = RESULTS_FILE
 
     @property
     def title(self) -> str:
         """Config and seed."""
         return f'{self.record["config"]}, seed {self.record["seed"]}'
+
+    @property
+    def path(self) -> Path:
+        """Where the record lies: the folder of a run, the file of an evaluation beside it."""
+        return self.folder if self.file == RESULTS_FILE else self.folder / self.file
 
     @property
     def classes(self) -> list[str]:
@@ -96,10 +103,11 @@ class RunFiles:
 
 
 def read_run(folder: str | Path, before: bool = True) -> RunFiles:
-    """Read a run's folder.
+    """Read a run's folder, or an evaluation.
 
     Args:
-        folder: of the run, or its results.json.
+        folder: of the run, or its results.json; or another results file (`results_NAME.json`), which has its own full
+            evaluation beside it and takes no figure from the run's.
         before: whether to read the runs that it builds on as well, where they are still there.
 
     Raises:
@@ -107,14 +115,17 @@ def read_run(folder: str | Path, before: bool = True) -> RunFiles:
     """
     folder = Path(folder)
     record = read_results(folder)
-    folder = folder if folder.is_dir() else folder.parent
-    run = RunFiles(folder, record)
-    run.rows = _or_trouble(run, read_per_class_csv, PER_CLASS_FILE) or []
-    run.by_label = _or_trouble(run, read_by_label_csv, BY_LABEL_FILE) or []
-    run.evaluation = _or_trouble(run, read_evaluation, EVALUATION_FILE)
+    path = folder / RESULTS_FILE if folder.is_dir() else folder
+    folder = path.parent
+    run = RunFiles(folder, record, file=path.name)
+    if path.name == RESULTS_FILE:
+        run.rows = _or_trouble(run, read_per_class_csv, folder / PER_CLASS_FILE) or []
+        run.by_label = _or_trouble(run, read_by_label_csv, folder / BY_LABEL_FILE) or []
+        run.scalars = read_scalars(folder / SCALARS_FILE)
+    full, images = file_names(path)
+    run.evaluation = _or_trouble(run, read_evaluation, full)
     if run.evaluation:
-        run.images = _or_trouble(run, lambda path: read_images(path, run.evaluation), IMAGES_FILE) or {}
-    run.scalars = read_scalars(folder / SCALARS_FILE)
+        run.images = _or_trouble(run, lambda path: read_images(path, run.evaluation), images) or {}
     if before:
         for role, needed in sorted(record['prerequisites'].items()):
             if found := _earlier(folder, needed):
@@ -161,8 +172,7 @@ def of_same_classes(run: RunFiles, others: Sequence[RunFiles]) -> list[RunFiles]
     return [other for other in others if other.classes == run.classes]
 
 
-def _or_trouble(run: RunFiles, read: Any, name: str) -> Any:
-    path = run.folder / name
+def _or_trouble(run: RunFiles, read: Any, path: Path) -> Any:
     if not path.exists():
         return None
     try:

@@ -14,7 +14,7 @@ def compare(runs: Sequence[str | Path], out: str | Path | None = None):  # noqa:
     """Compare runs; those of one config are taken together as seeds, the first one named is what others are held against.
 
     Args:
-        runs: folders of finished runs, or their results.json.
+        runs: folders of finished runs, or the results files of evaluations, such as results_NAME.json.
         out: folder for the tables (Markdown, CSV, LaTeX) and the page; None to write nothing.
 
     Returns:
@@ -55,7 +55,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Tables of finished runs with mean and deviation over seeds, differences with confidence, and plots.'
     )
-    parser.add_argument('runs', nargs='+', metavar='RUN', help='folders with a results.json; the first is the baseline')
+    which = 'folders with a results.json, or files like results_NAME.json; the first is the baseline'
+    parser.add_argument('runs', nargs='+', metavar='RUN', help=which)
     parser.add_argument('--out', metavar='DIR', help=f'write {", ".join(NAMES)} into this folder')
     parser.add_argument('--format', choices=('markdown', 'csv', 'latex'), help='print this instead of tables for the terminal')
     parser.add_argument('--plot', metavar='PNG', help='accuracy against class frequency as a picture, of six runs at most')

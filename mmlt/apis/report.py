@@ -36,7 +36,7 @@ def report(folder: str | Path, config: str | Path | None = None, overrides: dict
     """Write a finished run's page anew, with its pictures if the test data are there.
 
     Args:
-        folder: of the run, or of the results.json of an evaluation.
+        folder: of the run, or of the results.json of an evaluation; or a results file of another name.
         config: that names the test data; None for the one that the run left in its folder, or else the one it names.
         overrides: of this config.
 
@@ -47,7 +47,7 @@ def report(folder: str | Path, config: str | Path | None = None, overrides: dict
         UserError: there is no valid results.json.
     """
     run = read_run(folder, before=False)
-    return write_report(run.folder, _test_data(run, config, overrides) if run.images else None)
+    return write_report(run.path, _test_data(run, config, overrides) if run.images else None)
 
 
 def _test_data(run: RunFiles, config: str | Path | None, overrides: dict[str, Any] | None) -> Any:
@@ -73,7 +73,7 @@ def _test_data(run: RunFiles, config: str | Path | None, overrides: dict[str, An
         return build_loader(loader).dataset
     except Exception as error:  # a config or data that are gone: a page without pictures is better than none
         why = str(error) if isinstance(error, UserError) else reason(error)
-        say(f'{run.folder}: no pictures, as the test images cannot be read: {why}')
+        say(f'{run.path}: no pictures, as the test images cannot be read: {why}')
         return None
 
 
@@ -90,6 +90,6 @@ def main() -> None:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description='Write the report.html of finished runs anew.')
-    parser.add_argument('folders', nargs='+', metavar='RUN', help='folders with a results.json')
+    parser.add_argument('folders', nargs='+', metavar='RUN', help='a folder with a results.json, or a file results_NAME.json')
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     write_pages(parser.parse_args().folders)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.stats import ttest_ind
 from mmlt.analysis.comparison import differences, matches, texts
 from mmlt.analysis.comparison.differences import welch
 from mmlt.analysis.comparison.page import comparison_html
+from mmlt.analysis.report import write_report
 from mmlt.analysis.run_files import read_run
 from mmlt.apis.compare import compare
 from mmlt.errors import UserError
@@ -140,6 +142,34 @@ def test_configs_of_one_name_are_told_apart(tmp_path, make_record):
         make_run(tmp_path / name, make_record(), num_classes=4, seed=ord(name))
     ((match, _),) = compared([tmp_path / 'a', tmp_path / 'b'])
     assert [one.label for one in match.contestants] == [f'ce ({tmp_path / name})' for name in ('a', 'b')]
+
+
+def test_an_evaluation_beside_a_run_has_its_own_figures(tmp_path, make_record):
+    make_run(tmp_path / 'run', make_record(), num_classes=4, seed=1, skill=1.0)
+    correction = dict(adjust='tau_norm', value=1.0, found_on=None)
+    corrected = make_record(adjustment=correction, evaluated_epochs=[], best__selected_on=None)
+    make_run(tmp_path / 'other', corrected, num_classes=4, seed=2, skill=6.0)
+    for mark in ('_x', '_y', '_bare'):
+        shutil.copy(tmp_path / 'other/results.json', tmp_path / f'run/results{mark}.json')
+    for name in ('evaluation.json', 'evaluation_images.npz'):
+        for mark in ('_x', '_y'):
+            shutil.copy(tmp_path / 'other' / name, tmp_path / 'run' / name.replace('.', f'{mark}.'))
+
+    run, named = read_run(tmp_path / 'run'), [read_run(tmp_path / f'run/results_{mark}.json') for mark in ('x', 'bare')]
+    top = corrected['last']['metrics']['accuracy/top1']
+    assert [one.metric('accuracy/top1') for one in named] == [top, top] and run.metric('accuracy/top1') < top - 10
+    assert np.array_equal(named[0].per_class('recall'), read_run(tmp_path / 'other').per_class('recall'))
+    assert named[0].images and named[1].per_class('recall') is None and not named[1].images and not named[0].troubles
+    assert read_run(tmp_path / 'run/results.json').path == run.path == tmp_path / 'run' and run.scalars and not named[0].scalars
+
+    ((match, found),) = compared([tmp_path / 'run', *(tmp_path / f'run/results_{mark}.json' for mark in 'xy')])
+    assert [one.label for one in match.contestants] == [
+        'ce', *(f'ce tau_norm ({tmp_path}/run/results_{mark}.json)' for mark in 'xy')]  # fmt: skip
+    gains = [one for one in found if one.metric.key == 'accuracy/top1']
+    assert [one.value for one in gains] == [top - run.metric('accuracy/top1')] * 2 and gains[0].over_images[0] > 0
+    with pytest.raises(UserError, match=r'run/results_x\.json is named twice'):
+        matches([read_run(tmp_path / 'run/results_x.json')] * 2)
+    assert write_report(tmp_path / 'run/results_x.json').name == 'report_x.html'
 
 
 def test_what_cannot_be_compared_is_said(runs, tmp_path, make_record):

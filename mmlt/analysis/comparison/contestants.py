@@ -86,10 +86,10 @@ def matches(runs: Sequence[RunFiles]) -> list[Match]:
     """
     if not runs:
         raise UserError('there is no run to compare: name the folders of finished runs.')
-    folders = [run.folder.resolve() for run in runs]
-    for folder in folders:
-        if folders.count(folder) > 1:
-            raise UserError(f'{folder} is named twice: name each run once.')
+    paths = [run.path.resolve() for run in runs]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UserError(f'{path} is named twice: name each run once.')
     of_record = {id(run.record): run for run in runs}
     place = {id(run.record): n for n, run in enumerate(runs)}
     # The last epochs are compared; an evaluation of a checkpoint has no best one.
@@ -114,6 +114,6 @@ def _labels(rows: Sequence[Row], members: Sequence[Sequence[RunFiles]]) -> list[
         labels[place] += f' {adjusted["adjust"]}' if adjusted else ''
         labels[place] += ''.join(f' {word}' for word in ('aggregation', 'ensemble') if row.records[0].get(word))
     return [
-        f'{label} ({own[0].folder})' if labels.count(label) > 1 else label
+        f'{label} ({own[0].path})' if labels.count(label) > 1 else label
         for label, own in zip(labels, members, strict=True)
     ]

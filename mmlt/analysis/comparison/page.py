@@ -135,6 +135,6 @@ def _runs(match: Match) -> Html:
         for run in one.runs:
             record = run.record
             time = ABSENT if record['wall_seconds'] is None else format_duration(record['wall_seconds'])
-            lines.append([str(run.folder), one.label, str(record['seed']), record['precision'], record['device'], time,
+            lines.append([str(run.path), one.label, str(record['seed']), record['precision'], record['device'], time,
                           tag('code', record['config_hash'][:12])])  # fmt: skip
-    return table(['folder', 'config', 'seed', 'precision', 'device', 'time', 'config hash'], lines, label='runs')
+    return table(['run', 'config', 'seed', 'precision', 'device', 'time', 'config hash'], lines, label='runs')

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from mmlt.analysis.evaluation_files import beside
 from mmlt.analysis.pages import Html, note, page
 from mmlt.analysis.report import detection, multi_label, single_label
 from mmlt.analysis.report.details import details, subtitle
@@ -18,7 +19,7 @@ def write_report(folder: str | Path, test_data: Any = None) -> Path:
     """Write `report.html` into a run's folder, from its `results.json` and whatever else is there.
 
     Args:
-        folder: the run's folder.
+        folder: the run's folder; or another results file (`results_NAME.json`), whose page is `report_NAME.html` beside it.
         test_data: the data set that it was evaluated on, for the pictures; None for a page without.
 
     Returns:
@@ -28,7 +29,7 @@ def write_report(folder: str | Path, test_data: Any = None) -> Path:
         UserError: there is no valid `results.json`.
     """
     run = read_run(folder)
-    return atomic_write(run.folder / REPORT_FILE, report_html(run, test_data))
+    return atomic_write(beside(run.folder / run.file, REPORT_FILE), report_html(run, test_data))
 
 
 def report_html(run: RunFiles, test_data: Any = None) -> str:
