@@ -33,8 +33,6 @@ def method_of(record: Mapping[str, Any], names: Mapping[str, str]) -> str:
     first = record.get('first')
     steps = [f'experts weighted on the {record["aggregation"]["found_on"]}'] if record.get('aggregation') else []
     steps += [correction_in_words(record['adjustment'])] if record.get('adjustment') else []
-    if record.get('ensemble'):
-        return f'{name}, mean of {len(record["ensemble"])} models'
     if steps:
         return ' + '.join([method_of(first, names) if first else name, *steps])
     if first:
@@ -68,3 +66,18 @@ def correction_in_name(adjustment: Mapping[str, Any] | None) -> str:
 def epochs_of(record: Mapping[str, Any]) -> int | None:
     """Epochs that this run itself trained for."""
     return record.get('epochs') or record['last']['epoch']
+
+
+def earlier_epoch(record: Mapping[str, Any]) -> int | None:
+    """The epoch of an evaluated checkpoint that is not the last of its run; None of a run, and where it is the last one."""
+    epoch, epochs = record['last']['epoch'], record.get('epochs')
+    return epoch if not record['evaluated_epochs'] and None not in (epoch, epochs) and epoch != epochs else None
+
+
+def epoch_in_words(record: Mapping[str, Any]) -> str:
+    """After which epoch a record's figures are, as a sentence."""
+    if earlier := earlier_epoch(record):
+        return f'After epoch {earlier} of {record["epochs"]}; if it was chosen by these images, its figures are optimistic.'
+    if not record['evaluated_epochs'] and record['last']['epoch'] is None:
+        return 'Of one checkpoint; after which epoch is not known.'
+    return 'After the last epoch.'

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from mmlt.analysis.methods import epochs_of
+from mmlt.analysis.methods import earlier_epoch, epochs_of
 
 ABSENT = '-'
 GROUPS = ('many', 'medium', 'few')
@@ -14,6 +14,7 @@ GROUPS = ('many', 'medium', 'few')
 IOU_TYPES = {'bbox': 'box', 'segm': 'mask'}
 PRECISIONS = ('AP', 'AP50', 'APr', 'APc', 'APf')
 PERCENT = ('accuracy/', 'bbox/', 'segm/', 'mAP', 'AUROC', 'F1')  # how metrics in percent begin
+EARLIER = 'where a line names an earlier epoch, its figures are optimistic if that was chosen by these images'
 Record = Mapping[str, Any]
 
 
@@ -137,16 +138,34 @@ class Recipe(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The runs of one line: the same config, overrides, precision, device and torch, one for each seed."""
+    """The runs of one line: the same config, overrides, kind of checkpoint, precision, device and torch, one for each seed."""
 
     config: str
     records: list[Record]
 
     @property
     def label(self) -> str:
-        """The config, with its overrides if any."""
+        """The config, with its overrides if any, and what was evaluated if that is no last checkpoint of one run."""
+        return self.config + self.changes + self.evaluated
+
+    @property
+    def changes(self) -> str:
+        """The overrides, with a space before each."""
         overrides = self.records[0]['overrides']
-        return self.config + ''.join(f' {name}={overrides[name]}' for name in sorted(overrides))
+        return ''.join(f' {name}={overrides[name]}' for name in sorted(overrides))
+
+    @property
+    def evaluated(self) -> str:
+        """What was evaluated: nothing of a last checkpoint, `, mean of 2 models`, `, after epoch 28 of 30`."""
+        first, models = self.records[0], len(self.records[0].get('ensemble') or [])
+        words = [f'mean of {models} models'] if models else []
+        words += [f'after epoch {self.earlier} of {first["epochs"]}'] if self.earlier else []
+        return ''.join(f', {word}' for word in words)
+
+    @property
+    def earlier(self) -> int | None:
+        """The epoch after which it was evaluated, if that is not the last one."""
+        return earlier_epoch(self.records[0])
 
     @property
     def device(self) -> str:
@@ -205,6 +224,8 @@ def rows_by_recipe(records: Iterable[Record]) -> dict[Recipe, list[Row]]:
             json.dumps(record['overrides'], sort_keys=True),
             json.dumps(record.get('adjustment'), sort_keys=True),
             bool(record.get('aggregation')),  # whose weights differ from seed to seed
+            len(record.get('ensemble') or []),  # several models are no further seed of one
+            earlier_epoch(record) or 0,
             record['precision'],
             record['device'],
             record.get('world_size', 1),

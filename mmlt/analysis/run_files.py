@@ -49,8 +49,10 @@ class RunFiles:
 
     @property
     def title(self) -> str:
-        """Config and seed."""
-        return f'{self.record["config"]}, seed {self.record["seed"]}'
+        """Config and seed, or of several models how many."""
+        several, seed = self.record.get('ensemble'), self.record['seed']
+        mean, seed = f', mean of {len(several)} models' if several else '', '' if seed is None else f', seed {seed}'
+        return f'{self.record["config"]}{mean}{seed}'
 
     @property
     def path(self) -> Path:

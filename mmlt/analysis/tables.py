@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mmlt.analysis.evidence import SOURCES, published_columns
 from mmlt.analysis.experts_table import experts_table
 from mmlt.analysis.methods import method_of
-from mmlt.analysis.rows import ABSENT, IOU_TYPES, Recipe, Record, Row, rows_by_recipe
+from mmlt.analysis.rows import ABSENT, EARLIER, IOU_TYPES, Recipe, Record, Row, rows_by_recipe
 from mmlt.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
     from rich.text import Text
 
     best = f'; {recipe.best[0]}: {SELECTION[recipe.selected_on]}' if recipe.best else ''
+    best += f'; {EARLIER}' if any(row.earlier for row in rows) else ''
     table = Table(
         title=Text(recipe.title), caption=Text(f'accuracy in percent after the last epoch{best}; {recipe.groups}')
     )
@@ -100,10 +101,11 @@ def render_table(
         parts.append(_markdown(recipe, rows, folder, results_by_config, names or {}, published or {}))
         experts = experts_table(recipe, rows, folder) if folder != '.' else None
         parts += [experts] if experts else []
+    earlier = f'; {EARLIER}' if any(row.earlier for rows in rows_by_recipe(records).values() for row in rows) else ''
     detectors = all(recipe.iou_types for recipe in rows_by_recipe(records))
     parts.append(
         f'{DETECTED if detectors else CLASSIFIED}, after the last epoch unless the heading says '
-        'best; mean ± sample standard deviation over the seeds, a single run where there is one. '
+        f'best{earlier}; mean ± sample standard deviation over the seeds, a single run where there is one. '
         'Time is the wall-clock time of one run, evaluation included, without the run it goes on from.'
     )
     return '\n\n'.join(parts)

@@ -172,6 +172,24 @@ def test_an_evaluation_beside_a_run_has_its_own_figures(tmp_path, make_record):
     assert write_report(tmp_path / 'run/results_x.json').name == 'report_x.html'
 
 
+def test_a_checkpoint_of_an_earlier_epoch_is_called_so(tmp_path, make_record):
+    make_run(tmp_path / 'a', make_record(epochs=30), num_classes=4, seed=1)
+    best = dict(epochs=30, last__epoch=28, evaluated_epochs=[], best__selected_on=None, finished=False)
+    make_run(tmp_path / 'best', make_record(seed=1, **best), num_classes=4, seed=2)
+    result = compared([tmp_path / 'a', tmp_path / 'best'], 0)
+    assert [one.label for one in result[0][0].contestants] == ['ce', 'ce, after epoch 28 of 30']
+    caution = 'where a line names an earlier epoch, its figures are optimistic if that was chosen by these images'
+    assert caution in texts.markdown(result) and caution in comparison_html(result)
+    assert caution not in texts.markdown(compared([tmp_path / 'a'], 0))
+
+    pages = {name: write_report(tmp_path / name).read_text() for name in ('a', 'best')}
+    assert 'After epoch 28 of 30; if it was chosen by these images' in pages['best'] and 'last epoch' not in pages['best']
+    assert '>epoch 28<' in pages['best'] and 'last (epoch 28)' not in pages['best'] and 'not finished' not in pages['best']
+    assert 'After the last epoch.' in pages['a'] and 'last (epoch 30)' in pages['a']
+    make_run(tmp_path / 'c', make_record(finished=False), num_classes=4)
+    assert 'This run is not finished.' in write_report(tmp_path / 'c').read_text()
+
+
 def test_what_cannot_be_compared_is_said(runs, tmp_path, make_record):
     with pytest.raises(UserError, match='named twice'):
         compare([runs[0], runs[0]])

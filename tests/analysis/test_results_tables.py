@@ -25,6 +25,7 @@ from mmlt.engine.hooks import accuracies
 from mmlt.errors import UserError
 
 CONFIG = 'ce/resnet8_digitslt'
+NOT_CHOSEN = {'epoch': None, 'selected_on': None, 'metrics': {}}
 
 
 def cells(text, config=CONFIG):
@@ -210,6 +211,28 @@ def test_what_goes_on_from_a_run_stands_beside_it(make_record):
     assert len(rows_by_recipe([second, weighted]).popitem()[1]) == 2  # no two seeds of one thing
     text = render_table({CONFIG: [first], 'crt/x': [second, corrected]}, names=names)
     assert '30 epochs**' in text and '10 epochs**' not in text
+
+
+def evaluated(record, epoch=30, **more):
+    """The record of an evaluation of a run's checkpoint."""
+    last = {**record['last'], 'epoch': epoch}
+    return {**record, 'epochs': 30, 'last': last, 'best': NOT_CHOSEN, 'evaluated_epochs': [], **more}
+
+
+def test_several_models_and_earlier_checkpoints_are_no_further_seeds(make_record):
+    first, second = (make_record(epochs=30, seed=seed) for seed in (0, 1))
+    models = [dict(file=f'{seed}.pth', sha256='ab', epoch=30) for seed in (0, 1)]
+    records = [evaluated(first), evaluated(second), evaluated(first, seed=None, ensemble=models), evaluated(second, 28)]
+    (rows,) = rows_by_recipe(records).values()
+    assert [(row.label.removeprefix(CONFIG), len(row.records)) for row in rows] == [
+        ('', 2), (', after epoch 28 of 30', 1), (', mean of 2 models', 1)]  # fmt: skip
+    ((row,),) = rows_by_recipe([{**first, 'best': NOT_CHOSEN}, evaluated(second)]).values()
+    assert len(row.records) == 2 and row.label == CONFIG, 'a run, and an evaluation of the last checkpoint of another seed'
+    caution = 'if that was chosen by these images'
+    for table in (shown(comparison_table(records)), render_table({CONFIG: records})):
+        assert caution in table and f'{CONFIG}, mean of 2 models' in table
+    for table in (shown(comparison_table(records[:3])), render_table({CONFIG: records[:3]})):
+        assert caution not in table and 'after the last epoch' in table
 
 
 def test_names_come_from_the_methods_of_a_readme():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmlt.analysis.report.metrics import Metric, known_metrics
-from mmlt.analysis.rows import Recipe, Row, rows_by_recipe
+from mmlt.analysis.rows import ABSENT, EARLIER, Recipe, Row, rows_by_recipe
 from mmlt.analysis.run_files import RunFiles
 from mmlt.errors import UserError
 
@@ -50,7 +50,7 @@ class Contestant:
     @property
     def seeds(self) -> str:
         """The seeds in words."""
-        return ', '.join(str(run.record['seed']) for run in self.runs)
+        return ', '.join(ABSENT if run.record['seed'] is None else str(run.record['seed']) for run in self.runs)
 
 
 @dataclass
@@ -64,6 +64,11 @@ class Match:
 
     recipe: Recipe
     contestants: list[Contestant]
+
+    @property
+    def cautions(self) -> list[str]:
+        """What a reader of the figures must know, in words."""
+        return [EARLIER] if any(one.row.earlier for one in self.contestants) else []
 
     @property
     def metrics(self) -> list[Metric]:
@@ -108,11 +113,13 @@ def _labels(rows: Sequence[Row], members: Sequence[Sequence[RunFiles]]) -> list[
     """Short names: without what all configs end in, with the folder where configs are the same."""
     names = [posixpath.basename(row.config) for row in rows]
     alike = len(set(names)) == 1 and all('/' in row.config for row in rows)
-    labels = [row.label.replace(row.config, posixpath.dirname(row.config) if alike else row.config, 1) for row in rows]
-    for place, row in enumerate(rows):
+    labels = []
+    for row in rows:
         adjusted = row.records[0].get('adjustment')
-        labels[place] += f' {adjusted["adjust"]}' if adjusted else ''
-        labels[place] += ''.join(f' {word}' for word in ('aggregation', 'ensemble') if row.records[0].get(word))
+        words = f' {adjusted["adjust"]}' if adjusted else ''
+        words += ' aggregation' if row.records[0].get('aggregation') else ''
+        config = posixpath.dirname(row.config) if alike else row.config
+        labels.append(config + row.changes + words + row.evaluated)
     return [
         f'{label} ({own[0].path})' if labels.count(label) > 1 else label
         for label, own in zip(labels, members, strict=True)

@@ -53,7 +53,7 @@ def _figures(match: Match) -> Html:
     metrics = shown(match)
     headings = ['config', 'seeds', *(metric.name + (' (%)' if metric.unit == '%' else '') for metric in metrics)]
     lines = [[one.label, one.seeds.replace(' ', '\u00a0'), *map(one.figure, metrics)] for one in match.contestants]
-    words = f'After the last epoch; {match.recipe.groups}.'
+    words = f'{"; ".join(["After the last epoch", *match.cautions, match.recipe.groups])}.'
     if any(len(one.runs) > 1 for one in match.contestants):
         words += ' Mean ± sample deviation over the seeds.'
     return join(table(headings, lines, range(2, len(headings)), label='figures'), note(words))

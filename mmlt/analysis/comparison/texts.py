@@ -95,7 +95,8 @@ def for_terminal(compared: Compared) -> list['Table']:
 def _caption(match: Match) -> str:
     percent = any(metric.unit == '%' for metric in shown(match))
     several = any(len(one.runs) > 1 for one in match.contestants)
-    parts = ['last epoch' + (', percent' if percent else ''), *(['mean ± sample deviation over seeds'] if several else [])]
+    parts = ['last epoch' + (', percent' if percent else ''), *match.cautions]
+    parts += ['mean ± sample deviation over seeds'] if several else []
     return '; '.join([*parts, match.recipe.groups])
 
 

@@ -36,7 +36,8 @@ def report_html(run: RunFiles, test_data: Any = None) -> str:
     """The page as text; arguments as `write_report`."""
     pictures = TestPictures(run, test_data)
     kind = {'detection': detection, 'multi_label': multi_label, 'single_label': single_label}[task_of(run)]
-    state = None if run.record['finished'] else note('This run is not finished.', warn=True)
+    unfinished = run.record['evaluated_epochs'] and not run.record['finished']  # an evaluation says which epoch it is of
+    state = note('This run is not finished.', warn=True) if unfinished else None
     changes = [f'{name}={value}' for name, value in sorted(run.record['overrides'].items())]
     return page(
         run.title,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mmlt.analysis.methods import earlier_epoch, epoch_in_words
 from mmlt.analysis.pages import Html, folded, join, note, table, tag, tiles
 from mmlt.analysis.rows import ABSENT, GROUPS, IOU_TYPES, PRECISIONS
 from mmlt.analysis.run_files import RunFiles
@@ -92,7 +93,7 @@ def headline(run: RunFiles, keys: Sequence[tuple[str, str]]) -> Html:
                 lines.append(f'{size} class{"es" if size > 1 else ""}')
             entries.append((short, metric.show(run.metric(key)), metric.unit, lines))
     level = ((run.evaluation or {}).get('intervals') or {}).get('level')
-    words = 'After the last epoch.'
+    words = epoch_in_words(run.record)
     if level and any(run.interval(key) for key, _ in keys):
         times = run.evaluation['intervals'].get('resamples')
         words += f' The second line is the {100 * level:.0f} % interval' + (
@@ -113,7 +114,8 @@ def metrics_table(run: RunFiles) -> Html:
     chosen = best['selected_on'] is not None
     intervals = ((run.evaluation or {}).get('intervals') or {}).get('level')
     others = list(run.before.items())[:3]
-    headings = ['metric', _epoch('last', record['last'])]
+    which = f'epoch {record["last"]["epoch"]}' if earlier_epoch(record) else _epoch('last', record['last'])
+    headings = ['metric', which]
     headings += [f'{100 * intervals:.0f} % interval'] if intervals else []
     headings += [_epoch('best', best)] if chosen else []
     headings += [in_words(role) for role, _ in others]
