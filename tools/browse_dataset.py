@@ -46,7 +46,7 @@ def main() -> None:
     )
     picture, maker = sheet.draw(), PngInfo()
     maker.add_text('Software', SOFTWARE)
-    atomic_write(args.out, lambda file: picture.save(file, format='PNG'))
+    atomic_write(args.out, lambda file: picture.save(file, format='PNG', pnginfo=maker))
     console.print(f'{args.out}: {len(sheet.tiles)} images, {picture.width} x {picture.height} pixels', markup=False)
 
 

@@ -45,7 +45,7 @@ def group_classes(config: str | Path, checkpoint: str | Path, groups: int, overr
 
 @torch.inference_mode()
 def confusions(model, dataset) -> np.ndarray:  # noqa: ANN001
-    """(K, K) float64: the mean probability of class j on the images of class i."""
+    """(K, K) float64: the mean probability of class j on the images of class i; 0 for a class without an image."""
     total, counts = torch.zeros(model.num_classes, model.num_classes, dtype=torch.float64), torch.zeros(model.num_classes)
     for data in build_loader(dict(batch_size=500, dataset=dataset)):
         batch = model.data_preprocessor(data, False)
@@ -54,7 +54,7 @@ def confusions(model, dataset) -> np.ndarray:  # noqa: ANN001
         shown = target.double() if several else torch.nn.functional.one_hot(target, model.num_classes).double()
         total += shown.T @ (logits.sigmoid() if several else logits.softmax(dim=1))
         counts += shown.sum(dim=0)
-    return (total / counts[:, None]).numpy()
+    return (total / counts.clamp_min(1)[:, None]).numpy()
 
 
 def cut(confused: np.ndarray, groups: int) -> list[list[int]]:

@@ -64,6 +64,7 @@ def splits_of(root: Path, lists: list[str]) -> list:
         lists: annotation lists.
     """
     from mmlt.datasets import ImageFolder, ImageList
+    from mmlt.datasets.label_files.folders import class_names_below
     from mmlt.datasets.naming import existing_folder
     from mmlt.datasets.pack_writer import Split
     from mmlt.errors import UserError
@@ -77,7 +78,10 @@ def splits_of(root: Path, lists: list[str]) -> list:
                 raise UserError('the lists call their classes otherwise: pack them one by one.')
     else:
         folders = [name for name in FOLDER_SPLITS if (root / name).is_dir()]
-        sets = [ImageFolder(root / name, image_size=1, name=name) for name in folders] or [ImageFolder(root, image_size=1)]
+        classes = class_names_below({name: root / name for name in folders}) if folders else None
+        sets = [ImageFolder(root / name, image_size=1, name=name, classes=classes) for name in folders] or [
+            ImageFolder(root, image_size=1)
+        ]
         longest = None
     if len({data.name for data in sets}) < len(sets):
         raise UserError('two lists have one name, and each is a split of the pack: rename one.')

@@ -24,7 +24,7 @@ TRAINING_PARTS = ('terms.', 'reweighting.', 'mixing.', 'distill_heads.')  # what
 CARD, FACTS = 'README.md', 'model.json'
 
 
-def publish(checkpoint: str | Path, out_dir: str | Path, convention: str = 'standard') -> dict[str, Any]:
+def publish(checkpoint: str | Path, out_dir: str | Path, convention: str | None = None) -> dict[str, Any]:
     """Write a model for inference alone into a folder: `NAME-HASH.safetensors`, its card `README.md` and `model.json`.
 
     The file holds the weights that a prediction needs, no optimizer, no momentum encoder, no head of training alone; and as
@@ -35,7 +35,7 @@ def publish(checkpoint: str | Path, out_dir: str | Path, convention: str = 'stan
     Args:
         checkpoint: of a classifier.
         out_dir: the folder; what a former call wrote there is written over.
-        convention: of the shot groups.
+        convention: of the shot groups; None for the run's own. The figures of a run whose groups are others are without theirs.
 
     Returns:
         The facts in `model.json`, and `path`, the file.
@@ -65,8 +65,12 @@ def publish(checkpoint: str | Path, out_dir: str | Path, convention: str = 'stan
     sha256 = hashlib.sha256(written).hexdigest()
     name = re.sub(r'[^\w.-]+', '_', predictor.config or Path(checkpoint).stem)
     path = folder / f'{name}-{sha256[:8]}.safetensors'
-    facts = _facts(predictor, stored['meta'], convention)
-    facts.update(file=path.name, bytes=len(written), sha256=sha256, **_figures(Path(checkpoint), meta))
+    own = _own_convention(meta)
+    facts = _facts(predictor, stored['meta'], convention or own)
+    figures = _figures(Path(checkpoint), meta)
+    if convention not in (None, own):
+        figures.update({key: _without_groups(figures[key]) for key in ('metrics', 'intervals') if key in figures})
+    facts.update(file=path.name, bytes=len(written), sha256=sha256, **figures)
     atomic_write(path, written)
     atomic_write(folder / FACTS, json_text(facts))
     atomic_write(folder / CARD, model_card(facts))
@@ -85,6 +89,19 @@ def _outcome(meta: dict) -> dict:
     kept = {key: outcome[key] for key in ('data', 'sampler', 'holdout') if outcome.get(key) is not None}
     epochs = (outcome.get('train_cfg') or {}).get('max_epochs')
     return {**kept, **({} if epochs is None else dict(train_cfg=dict(max_epochs=epochs)))}
+
+
+def _own_convention(meta: dict) -> str:
+    """How the run's evaluation cut the shot groups."""
+    evaluators = (meta.get('outcome') or {}).get('evaluator') or []
+    for one in [evaluators] if isinstance(evaluators, dict) else evaluators:
+        if one.get('convention') in CONVENTIONS:
+            return one['convention']
+    return 'standard'
+
+
+def _without_groups(figures: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in figures.items() if name.rpartition('/')[2] not in GROUPS}
 
 
 def _figures(checkpoint: Path, meta: dict) -> dict[str, Any]:
@@ -142,8 +159,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Write a model for inference alone, with its card, into a folder.')
     parser.add_argument('checkpoint', metavar='CKPT', help='checkpoint of a classifier')
     parser.add_argument('out_dir', metavar='OUT_DIR', help='folder for the file, README.md and model.json')
-    parser.add_argument('--groups', metavar='NAME', default='standard', choices=tuple(CONVENTIONS),
-                        help='convention of the shot groups (default standard)')  # fmt: skip
+    parser.add_argument('--groups', metavar='NAME', choices=tuple(CONVENTIONS),
+                        help="convention of the shot groups (default the run's)")  # fmt: skip
     parser.add_argument('--debug', action='store_true', help='show the stack trace of an error')
     return parser.parse_args()
 

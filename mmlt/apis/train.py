@@ -148,7 +148,7 @@ def run_alone(
     """Train one stage whose prerequisites are finished; the caller holds the folder's lock."""
     runner = build_runner(stage, resume, launcher)
     runner.image_size = seen_size(runner.bare_model, stage.loader.dataset)
-    runner.test_view = view_of(stage.val_loader.dataset) if runner.image_size else None
+    runner.test_view = view_of(stage.tested_on) if runner.image_size else None
     prerequisites, teachers = {}, {}
     for role, paths in finished.items():
         pairs = list(zip(stage.prerequisites[role], paths, strict=True))

@@ -69,7 +69,7 @@ class MMPretrainDataset(Dataset):
 
     def __init__(self, dataset: BaseDataset | ConcatDataset) -> None:
         self.dataset, self.name = dataset, type(dataset).__name__
-        parts = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
+        parts = _simple(dataset)
         if not all(isinstance(part, BaseDataset) for part in parts):
             raise UserError(f'{self.name} is no data set with a label an image: use a data set of mmlt or mmpretrain.')
         dataset.full_init()
@@ -84,6 +84,14 @@ class MMPretrainDataset(Dataset):
         self.labels = np.array(labels, dtype=np.int64)
         names = dataset.metainfo.get('classes') or map(str, range(int(self.labels.max()) + 1))
         self.classes = tuple(map(str, names))
+        if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
+            place = int(np.flatnonzero((self.labels < 0) | (self.labels >= len(self.classes)))[0])
+            raise UserError(
+                f'image {place} of {self.name} has the label {self.labels[place]}, and the labels of its {len(self.classes)} '
+                f'classes are 0 to {len(self.classes) - 1}: correct the list, or metainfo.classes.'
+            )
+        for part in _simple(dataset):
+            part.max_refetch = 0  # MMEngine draws another image for one that its pipeline drops
 
     def _info(self, place: int) -> dict:
         return self.dataset.get_data_info(place)
@@ -171,6 +179,13 @@ class MMPretrainDataset(Dataset):
     def fingerprint(self) -> dict:
         """What the set is: names, counts and the hashes of its order and list."""
         return describe(self.name, 'natural', self.class_counts, None, np.arange(len(self)), self._content)
+
+
+def _simple(dataset: BaseDataset | ConcatDataset) -> list[BaseDataset]:
+    """The sets that a set is joined of, or itself."""
+    if isinstance(dataset, ConcatDataset):
+        return [one for part in dataset.datasets for one in _simple(part)]
+    return [dataset]
 
 
 def _through(dataset: BaseDataset | ConcatDataset, pipeline: Any) -> BaseDataset | ConcatDataset:

@@ -62,17 +62,29 @@ class View(NamedTuple):
         return torch.from_numpy(out[0]).permute(2, 0, 1).contiguous()
 
 
+# Of mmpretrain's pipelines: what a view says.
+KNOWN_STEPS = ('LoadImageFromFile', 'NumpyToPIL', 'PILToNumpy', 'ResizeEdge', 'CenterCrop', 'PackInputs')
+
+
 def view_of(dataset: Any) -> View | None:
-    """The view that a test set has of pictures; None where its items are no images."""
+    """The view that a test set has of pictures.
+
+    Returns:
+        None where its items are no images, or where a pipeline of mmpretrain looks at them in another way than by `ResizeEdge`
+        of the shorter edge and `CenterCrop`.
+    """
     image = dataset[0][0]
     if not isinstance(image, Tensor) or image.dim() != 3:
         return None
     own = dataset
-    while hasattr(own, 'dataset'):  # a part of another set
-        own = own.dataset
+    while hasattr(own, 'dataset') or hasattr(own, 'datasets'):  # a part of another set, or joined of some
+        own = own.dataset if hasattr(own, 'dataset') else own.datasets[0]
     resize, white, backend = (getattr(own, name, None) for name in ('resize', 'max_value', 'backend'))
     for step in getattr(getattr(own, 'pipeline', None), 'transforms', ()):  # mmpretrain's
-        if type(step).__name__ == 'ResizeEdge':
+        name = type(step).__name__
+        if name not in KNOWN_STEPS or getattr(step, 'edge', 'short') != 'short':
+            return None
+        if name == 'ResizeEdge':
             resize = step.scale
     numbers = (value if isinstance(value, (int, float)) else None for value in (resize, white))
     return View(*image.shape[1:], *numbers, backend if backend in SHOW else 'pillow')

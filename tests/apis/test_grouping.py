@@ -69,3 +69,8 @@ def test_the_tool_writes_a_file_that_a_teacher_reads(call, tmp_path):
     )
     done = call('train', 'teacher.py')
     assert done.code == 0, done.err
+
+
+def test_a_class_without_an_image_is_confused_with_none():
+    confused = np.array([[0.6, 0.4, 0, 0, 0], [0.4, 0.6, 0, 0, 0], [0, 0, 0.5, 0.5, 0], [0, 0, 0.5, 0.5, 0], [0, 0, 0, 0, 0]])
+    assert sorted(sum(cut(confused, 2), [])) == list(range(5))

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from mmlt import apis
 from mmlt.apis import Inferencer
 from mmlt.apis.publish import publish
-from mmlt.engine.checkpoint import load_checkpoint
+from mmlt.engine.checkpoint import load_checkpoint, save_checkpoint
 from mmlt.errors import UserError
 
 PAGE = (Path(__file__).resolve().parents[2] / 'docs/use.md').read_text(encoding='utf-8')
@@ -143,7 +143,6 @@ def test_a_published_model_is_small_and_taken_wherever_a_checkpoint_is(published
 
 def test_a_method_with_parts_for_training_alone_is_published_without_them(tmp_path):
     from mmlt.config.load import load_config
-    from mmlt.engine.checkpoint import save_checkpoint
     from mmlt.engine.finished import load_classifier
     from mmlt.plain import plain
     from mmlt.registry import MODELS
@@ -165,6 +164,19 @@ def test_a_method_with_parts_for_training_alone_is_published_without_them(tmp_pa
         if config == 'ssd':
             with pytest.raises(UserError, match='without its hard head'):
                 _ = small.hard_head
+
+
+def test_the_groups_of_a_card_are_those_of_its_figures(trained, tmp_path):
+    content = load_checkpoint(trained('one'))
+    meta = content['meta']
+    meta['outcome'] = {**meta['outcome'], 'evaluator': [dict(type='ShotGroupMetric', convention='ncl')]}
+    meta['history'] = [dict(epoch=meta['epoch'], metrics={'accuracy/top1': 60.0, 'accuracy/few': 9.0, 'accuracy/many': 90.0})]
+    save_checkpoint(tmp_path / 'own.pth', content)
+    own = publish(tmp_path / 'own.pth', tmp_path / 'one')
+    assert own['shot_groups']['convention'] == 'ncl' and 'accuracy/few' in own['metrics']
+    other = publish(tmp_path / 'own.pth', tmp_path / 'two', 'standard')
+    assert other['shot_groups']['convention'] == 'standard' and 'accuracy/top1' in other['metrics']
+    assert not any(name.endswith(('/many', '/medium', '/few')) for name in other['metrics'])
 
 
 def test_a_damaged_published_file_is_refused(published, tmp_path, call, pictures):

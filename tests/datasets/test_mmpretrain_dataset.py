@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmlt.datasets import LongTailedDataset
 from mmlt.datasets.mmpretrain_dataset import build_dataset, seeded
+from mmlt.datasets.views import view_of
 from mmlt.engine.loader import build_loader
 from mmlt.errors import UserError
 
@@ -143,6 +144,41 @@ def test_an_image_that_gives_no_pixels_is_refused(folders):
     (folders / 'ant' / '0.png').unlink()
     with pytest.raises(UserError, match='image 0 of CustomDataset does not pass its pipeline'):
         _ = dataset[0]
+
+
+def test_an_image_that_the_pipeline_drops_is_no_other_image(folders):
+    (folders / 'ant' / '1.png').write_bytes(b'')
+    cfg = custom(folders, dict(LOAD, ignore_empty=True), PACK)
+    for dataset in (build_dataset(cfg), build_dataset(dict(type='ConcatDataset', datasets=[cfg, cfg]))):
+        for key in range(4):
+            with pytest.raises(UserError, match='image 1 of .* does not pass its pipeline'):
+                _ = dataset[1, key]
+        assert dataset[0][1] == 0
+
+
+def test_labels_that_are_none_of_the_classes_are_refused(folders):
+    (folders / 'list.txt').write_text('ant/0.png 1\nbee/0.png 2\n')
+    cfg = custom(folders, LOAD, PACK, ann_file='list.txt', metainfo=dict(classes=['ant', 'bee']))
+    with pytest.raises(UserError, match='image 1 of CustomDataset has the label 2, and the labels of its 2 classes are 0 to 1'):
+        build_dataset(cfg)
+
+
+@pytest.mark.parametrize(
+    ('steps', 'size', 'resize'),
+    [
+        ([dict(type='ResizeEdge', scale=10), dict(type='CenterCrop', crop_size=8)], 8, 10),
+        ([dict(type='CenterCrop', crop_size=6)], 6, None),
+        ([dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy', to_bgr=True)], 8, None),
+        ([dict(type='ResizeEdge', scale=10, edge='long'), dict(type='CenterCrop', crop_size=8)], None, None),
+        ([dict(type='Resize', scale=10), dict(type='CenterCrop', crop_size=8)], None, None),
+        ([dict(type='EfficientNetCenterCrop', crop_size=8)], None, None),
+    ],
+)
+def test_the_view_of_a_pipeline_is_what_it_does_or_unknown(folders, steps, size, resize):
+    cfg = custom(folders, LOAD, *steps, PACK)
+    for joined in (False, True):
+        view = view_of(build_dataset(dict(type='ConcatDataset', datasets=[cfg, cfg]) if joined else cfg))
+        assert view is None if size is None else (view.height, view.width, view.resize) == (size, size, resize)
 
 
 @pytest.mark.parametrize(

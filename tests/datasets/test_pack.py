@@ -10,6 +10,7 @@ import torch
 from commands import call
 from PIL import Image
 
+from mmlt.apis import packing
 from mmlt.datasets import ImageFolder, ImageList, LongTailedDataset, PackedImages
 from mmlt.datasets.decode import read_rgb
 from mmlt.datasets.pack import BEGIN, HEADER, Pack, header_of
@@ -316,3 +317,12 @@ def test_a_pack_that_shrinks_while_it_is_read_ends_no_process(packed, tmp_path):
 @pytest.mark.parametrize('arguments', [[], ['--root', 'x', '--check'], ['--root', 'x', '--quality', '0']])
 def test_wrong_commands(arguments, tmp_path):
     assert call('pack_images.py', tmp_path / 'x.pack', *arguments).code == 1
+
+
+def test_a_split_without_a_rare_class_keeps_the_numbers_of_the_others(tmp_path):
+    for split, names in (('train', 'abc'), ('test', 'ac')):
+        for name in names:
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.new('RGB', (8, 8)).save(tmp_path / split / name / '0.png')
+    train, test = packing.splits_of(tmp_path, [])
+    assert list(train.classes) == list(test.classes) == ['a', 'b', 'c'] and list(test.labels) == [0, 2]

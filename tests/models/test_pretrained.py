@@ -169,3 +169,20 @@ def test_the_files_of_a_config_are_those_of_its_pretrained_backbones(tmp_path):
     own = dict(type='TimmBackbone', model_name='resnet18', pretrained=True, checkpoint=str(file))
     assert pretrained_files(dict(backbone=dict(type='MultiExpertBackbone', backbone=own))) == [Path(file)]
     assert pretrained_files(dict(backbone={**own, 'pretrained': False})) == []
+
+
+def test_a_file_of_weights_is_read_as_plain_data(tmp_path, monkeypatch):
+    timm, asked = pytest.importorskip('timm'), []
+
+    def read(*args, **how):
+        asked.append(how.get('weights_only'))
+        return load(*args, **how)
+
+    load = torch.load
+    torch.save(timm.create_model('resnet10t').state_dict(), tmp_path / 'own.pth')
+    monkeypatch.setattr(torch, 'load', read)
+    backbone = MODELS.build(
+        dict(type='TimmBackbone', model_name='resnet10t', pretrained=True, checkpoint=str(tmp_path / 'own.pth'))
+    )
+    backbone.init_weights()
+    assert asked and all(asked)

@@ -82,6 +82,8 @@ def test_command_line_writes_a_png_of_the_right_size(tmp_path):
         # three tiles of 64 with their gaps beside the names, two rows of them below the title
         assert picture.size == (sheet.left + 3 * 66 + 12, 34 + 2 * 66 + 12)
         assert np.array_equal(np.asarray(picture), np.asarray(sheet.draw()))
+    done = call('browse_dataset', *arguments)  # it knows its own picture
+    assert done.code == 0, done.err
 
 
 def test_images_with_objects_are_shown_with_their_boxes():

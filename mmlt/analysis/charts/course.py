@@ -78,7 +78,7 @@ def metric_plot(lines: Sequence[Mapping[str, Any]], best: int | None = None) -> 
         return None
     wanted, (epochs, found) = kinds[title], curves[title]
     plot = Plot(*SIZE, (0, epochs[-1]), (0, 100))
-    plot.y_axis(f'{title}, held-out images (%)')
+    plot.y_axis(f'{title}, evaluated images (%)')
     plot.x_axis('epoch')
     entries = []
     for number, (key, name) in enumerate(wanted, start=1):
@@ -122,7 +122,7 @@ def curves_plot(runs: Sequence[tuple[str, Sequence[Sequence[Mapping[str, Any]]]]
 
     def draw(width: int) -> Plot:
         plot = Plot(width, 340 if width > 500 else 270, (0, last), (0, 100))
-        plot.y_axis(f'{title}, held-out images (%)')
+        plot.y_axis(f'{title}, evaluated images (%)')
         plot.x_axis('epoch')
         for number, (name, (epochs, values)) in enumerate(curves, start=1):
             plot.line(epochs, values, number)

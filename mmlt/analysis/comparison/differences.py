@@ -77,7 +77,7 @@ def welch(ours: Sequence[float], theirs: Sequence[float], level: float = LEVEL) 
         level: share of intervals that hold the true difference.
 
     Returns:
-        None where a sample has fewer than two values.
+        None where a sample has fewer than two values, or neither varies.
 
     Source: Welch, The generalization of Student's problem when several different population variances are involved,
     Biometrika 1947.
@@ -88,8 +88,8 @@ def welch(ours: Sequence[float], theirs: Sequence[float], level: float = LEVEL) 
 
     parts = [statistics.variance(sample) / len(sample) for sample in (ours, theirs)]
     middle = statistics.fmean(ours) - statistics.fmean(theirs)
-    if not sum(parts):
-        return middle, middle
+    if not sum(parts):  # ties of so few runs say nothing of how far runs part
+        return None
     freedom = sum(parts) ** 2 / sum(part**2 / (len(sample) - 1) for part, sample in zip(parts, (ours, theirs), strict=True))
     half = float(t.ppf((1 + level) / 2, freedom)) * math.sqrt(sum(parts))
     return middle - half, middle + half

@@ -7,12 +7,16 @@ refused. Only the last of `out_indices` counts, as for a whole backbone whose fe
 from collections.abc import Callable
 
 import torch
-from mmpretrain.models.backbones import ConvNeXt, ResNet, ResNet_CIFAR, SwinTransformer, VisionTransformer
-from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor, nn
 
 from mmlt.errors import UserError
 from mmlt.models.backbones.segments import narrow_stages, segments_of
+from mmlt.registry import leave_out_text_models
+
+leave_out_text_models()  # without which mmpretrain's models cannot be imported
+
+from mmpretrain.models.backbones import ConvNeXt, ResNet, ResNet_CIFAR, SwinTransformer, VisionTransformer  # noqa: E402
+from mmpretrain.models.utils import resize_pos_embed  # noqa: E402
 
 Tokens = tuple[Tensor, tuple[int, int]]  # (B, L, C), and the rows and columns of the patches among them
 

@@ -115,10 +115,12 @@ class TimmBackbone(nn.Module):
             return
         import timm
 
-        source = dict(file=str(found.file))
-        if found.package:
-            source = dict(state_dict=found.package.weights(found.file))
         try:
+            source = dict(file=str(found.file))  # arrays, which timm reads by itself
+            if found.package:
+                source = dict(state_dict=found.package.weights(found.file))
+            elif found.file.suffix not in ('.npz', '.npy'):  # older versions of timm would run what a file holds
+                source = dict(state_dict=timm.models.load_state_dict(str(found.file), weights_only=True))
             donor = timm.create_model(**self.settings, pretrained=True, pretrained_cfg_overlay=source)
         except Exception as error:  # a file of other shapes or of more than plain data
             named = f'{found.file} (backbone.checkpoint)' if self.checkpoint else str(found.file)

@@ -306,3 +306,9 @@ def test_mmpretrain_is_imported_for_its_own_backbones_only():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == 'set()'
+
+
+def test_the_segments_of_mmpretrain_can_be_imported_alone():
+    code = 'import mmlt.models.backbones.segments_mmpretrain'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
