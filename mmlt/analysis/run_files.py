@@ -12,7 +12,7 @@ import numpy as np
 
 from mmlt.analysis.evaluation_files import file_names, read_evaluation, read_images
 from mmlt.analysis.results import BY_LABEL_FILE, PER_CLASS_FILE, RESULTS_FILE, read_per_class_csv, read_results
-from mmlt.analysis.rows import GROUPS
+from mmlt.analysis.rows import GROUPS, EvaluatedSet
 from mmlt.errors import UserError, brief
 from mmlt.files import SCALARS_FILE
 
@@ -172,6 +172,17 @@ def read_scalars(path: Path) -> list[dict[str, Any]]:
 def of_same_classes(run: RunFiles, others: Sequence[RunFiles]) -> list[RunFiles]:
     """Those of the others that have the run's classes, in their order."""
     return [other for other in others if other.classes == run.classes]
+
+
+def apart(run: RunFiles, other: RunFiles) -> str | None:
+    """Why another run's figures are of something else than this run's, in words for a heading; None where they compare."""
+    if other.classes != run.classes:
+        number = len(other.classes)
+        return f'{number} {"other " if number == len(run.classes) else ""}class{"es" if number != 1 else ""}'
+    ours, theirs = (EvaluatedSet.of(one.record) for one in (run, other))
+    split = [one.record.get('evaluated_on', 'test') for one in (run, other)]
+    known = ours.num_images and theirs.num_images  # an older record does not say
+    return 'other test images' if split[0] != split[1] or known and ours != theirs else None
 
 
 def _or_trouble(run: RunFiles, read: Any, path: Path) -> Any:

@@ -114,6 +114,28 @@ def test_the_page_of_a_student(tmp_path, make_record):
     assert 'teacher (mean' not in page_of(tmp_path / 'bkd/seed1', data)[0]
 
 
+def test_a_teacher_of_other_classes_or_images_is_named_so_and_not_subtracted(tmp_path, make_record):
+    images = dict(make_record()['data'], num_images=200)
+    kinds = dict(some=dict(num_classes=3), changed=dict(num_classes=10), like=dict(num_classes=10, skill=2.0))
+    needed = {}
+    for place, (name, made) in enumerate(kinds.items()):
+        record = make_record(config='ce/digits', checkpoint={'file': 'x.pth', 'sha256': f'{place}c' * 32})
+        record['test_data'] = dict(images, content_sha256='b2' * 32) if name == 'changed' else images
+        make_run(tmp_path / name, record, seed=place, **made)
+        needed[f'teacher.{place}'] = dict(run=name, checkpoint_sha256=f'{place}c' * 32)
+    theirs = record['last']['metrics']['accuracy/top1']
+    student = make_record(config='rskd/digits', prerequisites=needed, test_data=images)
+    make_run(tmp_path / 'rskd', student)
+    _, page = page_of(tmp_path / 'rskd')
+    place = page.cells.index('teacher 1 (3 classes)')  # the head of a table
+    assert page.cells[place : place + 3] == ['teacher 1 (3 classes)', 'teacher 2 (other test images)', 'teacher 3']
+    place = page.cells.index('top-1 accuracy')  # its tile
+    own = student['last']['metrics']['accuracy/top1']
+    assert page.cells[place + 4 : place + 7] == ['teacher 3', f'{theirs:.2f} (', f'{own - theirs:+.2f}']
+    tiles = page.cells[place : page.cells.index('Accuracy against class frequency')]
+    assert 'teacher 1' not in tiles and 'teacher 2' not in tiles
+
+
 def test_mistakes_are_shown_the_surest_first_and_by_class(tmp_path, make_record):
     data = make_run(tmp_path, make_record(), skill=2.0)
     with np.load(tmp_path / 'evaluation_images.npz') as file:

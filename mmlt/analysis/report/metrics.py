@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mmlt.analysis.methods import earlier_epoch, epoch_in_words
 from mmlt.analysis.pages import Html, folded, join, note, table, tag, tiles
 from mmlt.analysis.rows import ABSENT, GROUPS, IOU_TYPES, PRECISIONS
-from mmlt.analysis.run_files import RunFiles
+from mmlt.analysis.run_files import RunFiles, apart
 
 NOTE = {
     'test': 'The best epoch was chosen on the test set, so its figures are optimistic; the last epoch was not chosen.',
@@ -72,14 +72,15 @@ def known_metrics(run: RunFiles) -> list[Metric]:
 
 
 def headline(run: RunFiles, keys: Sequence[tuple[str, str]]) -> Html:
-    """The most important figures as tiles, each with its interval and the figure of the run that this one builds on.
+    """The most important figures as tiles, each with its interval and the figure of the first run that this one builds on and
+    compares with.
 
     Args:
         run: the run.
         keys: of the metrics and short names for the tiles.
     """
     names = {metric.key: metric for metric in known_metrics(run)}
-    role, before = next(iter(run.before.items()), (None, None))
+    role, before = next(((role, one) for role, one in run.before.items() if not apart(run, one)), (None, None))
     sizes = {name: len(ids) for name, ids in run.groups.items()}
     entries = []
     for key, short in keys:
@@ -118,7 +119,7 @@ def metrics_table(run: RunFiles) -> Html:
     headings = ['metric', which]
     headings += [f'{100 * intervals:.0f} % interval'] if intervals else []
     headings += [_epoch('best', best)] if chosen else []
-    headings += [in_words(role) for role, _ in others]
+    headings += [in_words(role) + (f' ({why})' if (why := apart(run, one)) else '') for role, one in others]
     lines: dict[bool, list] = {True: [], False: []}
     for metric in known_metrics(run):
         name = f'{metric.name} (%)' if metric.unit == '%' else metric.name
