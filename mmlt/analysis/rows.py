@@ -13,6 +13,7 @@ GROUPS = ('many', 'medium', 'few')
 # What a detector is evaluated on, in words, and the average precisions shown of it: all classes, rare, common, frequent.
 IOU_TYPES = {'bbox': 'box', 'segm': 'mask'}
 PRECISIONS = ('AP', 'AP50', 'APr', 'APc', 'APf')
+MEASURES = {'one label': 'accuracy', 'several labels': 'mAP, AUROC and F1', 'detection': 'average precision (AP)'}
 PERCENT = ('accuracy/', 'bbox/', 'segm/', 'mAP', 'AUROC', 'F1')  # how metrics in percent begin
 EARLIER = 'where a line names an earlier epoch, its figures are optimistic if that was chosen by these images'
 Record = Mapping[str, Any]
@@ -51,6 +52,7 @@ class Recipe(NamedTuple):
     selected_on: str | None
     selected_by: str | None
     iou_types: tuple[str, ...]
+    several_labels: bool
     evaluated_on: str
     evaluated_set: EvaluatedSet | None
 
@@ -69,6 +71,7 @@ class Recipe(NamedTuple):
             selected_on=chosen['selected_on'],
             selected_by=chosen.get('selected_by', 'accuracy/top1') if chosen['selected_on'] else None,
             iou_types=tuple(kind for kind in IOU_TYPES if f'{kind}/AP' in record['last']['metrics']),
+            several_labels='mAP' in record['last']['metrics'],
             evaluated_on=record.get('evaluated_on', 'test'),
             evaluated_set=EvaluatedSet.of(record),
         )
@@ -121,12 +124,17 @@ class Recipe(NamedTuple):
         return f'best {name}', self.selected_by, 2 if self.selected_by.startswith(PERCENT) else 4
 
     @property
+    def measures(self) -> str:
+        """What the figures in percent are."""
+        return MEASURES['detection' if self.iou_types else 'several labels' if self.several_labels else 'one label']
+
+    @property
     def columns(self) -> list[tuple[str, str, int]]:
         """Heading, metric and digits of each column of figures; a group with no class has none."""
         if self.iou_types:
             return [(f'{IOU_TYPES[kind]} {name}', f'{kind}/{name}', 2) for kind in self.iou_types for name in PRECISIONS]
         sizes = [(name, size) for name, size in zip(GROUPS, self.group_sizes, strict=True) if size]
-        if (self.selected_by or '').startswith('mAP'):  # images with several labels
+        if self.several_labels:
             groups = [(f'{name} ({size})', f'mAP/{name}', 2) for name, size in sizes]
             return [('mAP', 'mAP', 2), *groups, ('AUROC', 'AUROC', 2), ('F1', 'F1', 2)]
         return [

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 from mmlt.analysis.evidence import SOURCES, published_columns
 from mmlt.analysis.experts_table import experts_table
 from mmlt.analysis.methods import method_of
-from mmlt.analysis.rows import ABSENT, EARLIER, IOU_TYPES, Recipe, Record, Row, rows_by_recipe
+from mmlt.analysis.rows import ABSENT, EARLIER, IOU_TYPES, MEASURES, Recipe, Record, Row, rows_by_recipe
 from mmlt.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 NOTHING_STORED = 'No finished run is stored yet.'
-CLASSIFIED = 'Accuracies in percent, ECE as a fraction (15 bins)'
-DETECTED = 'Average precisions (AP) in percent by the rules of LVIS: of all, rare (r), common (c) and frequent (f) classes'
+UNITS = {
+    MEASURES['one label']: 'accuracies in percent, ECE as a fraction (15 bins)',
+    MEASURES['several labels']: 'mean average precision (mAP), AUROC and F1 in percent, means over classes',
+    MEASURES['detection']: 'average precisions (AP) in percent by the rules of LVIS: of all, rare (r), common (c) and frequent '
+    '(f) classes',
+}
 SUMMARY = ('accuracy/top1', 'accuracy/many', 'accuracy/medium', 'accuracy/few', 'mAP', 'mAP/many', 'mAP/medium', 'mAP/few')
 SUMMARY += tuple(f'{kind}/{name}' for kind in IOU_TYPES for name in ('AP', 'APr', 'APc', 'APf'))
 EPOCHS = re.compile(r'\d+e')  # in a config's name
@@ -56,7 +60,7 @@ def _comparison(recipe: Recipe, rows: Sequence[Row]) -> 'Table':
     best = f'; {recipe.best[0]}: {SELECTION[recipe.selected_on]}' if recipe.best else ''
     best += f'; {EARLIER}' if any(row.earlier for row in rows) else ''
     table = Table(
-        title=Text(recipe.title), caption=Text(f'accuracy in percent after the last epoch{best}; {recipe.groups}')
+        title=Text(recipe.title), caption=Text(f'{recipe.measures} in percent after the last epoch{best}; {recipe.groups}')
     )
     table.add_column('config', overflow='fold', min_width=max(len(row.config) for row in rows))
     table.add_column('seeds')
@@ -102,9 +106,10 @@ def render_table(
         experts = experts_table(recipe, rows, folder) if folder != '.' else None
         parts += [experts] if experts else []
     earlier = f'; {EARLIER}' if any(row.earlier for rows in rows_by_recipe(records).values() for row in rows) else ''
-    detectors = all(recipe.iou_types for recipe in rows_by_recipe(records))
+    found = {recipe.measures for recipe in rows_by_recipe(records)}
+    units = '; '.join(text for measures, text in UNITS.items() if measures in found)
     parts.append(
-        f'{DETECTED if detectors else CLASSIFIED}, after the last epoch unless the heading says '
+        f'{units[0].upper()}{units[1:]}{"; all" if len(found) > 1 else ","} after the last epoch unless the heading says '
         f'best{earlier}; mean ± sample standard deviation over the seeds, a single run where there is one. '
         'Time is the wall-clock time of one run, evaluation included, without the run it goes on from.'
     )

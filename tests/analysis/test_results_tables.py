@@ -316,6 +316,16 @@ def test_images_with_several_labels_are_summed_up_by_average_precision(make_reco
     lines = render_summary({CONFIG: [record]}).splitlines()[2:]
     assert lines[0] == '| method | mAP | many (2) | medium (2) | seeds |'
     assert lines[2].endswith('| 59.29 | 83.76 | 67.70 | 1 |')
+    for chosen in (dict(selected_on='test', selected_by='F1'), dict(selected_on=None)):  # whatever chose the best epoch
+        other = {**record, 'best': {'epoch': 28, 'metrics': metrics, **chosen}}
+        text = render_table({CONFIG: [other]})
+        assert cells(text)['mAP'] == '59.29' and cells(text)['many (2)'] == '83.76' and cells(text)['F1'] == '41.55'
+        assert 'Mean average precision (mAP), AUROC and F1 in percent' in text and 'ccurac' not in text and 'ECE' not in text
+        text = shown(comparison_table([other]))
+        assert '59.29' in text and 'mAP, AUROC and F1 in percent after the last epoch' in text and 'accuracy' not in text
+    both = render_table({CONFIG: [record], 'bkd/x': [make_record(config='bkd/x')]})
+    assert 'Accuracies in percent, ECE as a fraction (15 bins); mean average precision (mAP)' in both
+    assert 'means over classes; all after the last epoch' in both
 
 
 def test_detectors_have_tables_of_average_precision(make_record):
