@@ -3,11 +3,15 @@
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
+
+from torch import Tensor, nn
 
 from mmlt.config.check import refuse_others
 from mmlt.engine.mmengine_compat import OpenRunner
 from mmlt.errors import UserError, brief, reason
+from mmlt.models.weights import read_weights
 
 # What MMEngine's default constructor reads.
 PARAMWISE = {'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult', 'dwconv_decay_mult'}
@@ -41,6 +45,38 @@ def initial_weights(node: Any) -> list[str]:
     return own + [name for item in node.values() for name in initial_weights(item)]
 
 
+def check_initial(part: nn.Module, where: str) -> None:
+    """Refuse a file of weights of which a part takes none.
+
+    Args:
+        part: of a model, with its `init_cfg`.
+        where: its place in the config.
+
+    Raises:
+        UserError: with the prefix that would fit, where there is one.
+    """
+    wanted = getattr(part, 'init_cfg', None)
+    if not isinstance(wanted, dict) or wanted.get('type') != 'Pretrained' or not Path(str(wanted.get('checkpoint'))).is_file():
+        return  # what is not there is said when it is read
+    try:
+        content = read_weights(Path(wanted['checkpoint']))
+    except UserError:  # of a kind that MMEngine reads or refuses itself
+        return
+    own, prefix = part.state_dict(), (wanted.get('prefix') or '').rstrip('.')
+    prefix = f'{prefix}.' if prefix else ''
+    if any(name.startswith(prefix) and fits(own.get(name[len(prefix) :]), value) for name, value in content.items()):
+        return
+    found = next((name[: -len(key)] for name, value in content.items() for key in own if name.endswith(f'.{key}')
+                  and fits(own[key], value)), None)  # fmt: skip
+    advice = f'set prefix={found!r}' if found else 'name another file'
+    raise UserError(f'{wanted["checkpoint"]} (init_cfg of {where}) has no weight of this {type(part).__name__}: {advice}.')
+
+
+def fits(own: Tensor | None, value: Any) -> bool:
+    """Whether a tensor of a file can be that of a part; a count, such as batch normalisation's of batches, tells nothing."""
+    return own is not None and isinstance(value, Tensor) and own.dim() > 0 and own.shape == value.shape
+
+
 def check_paramwise(optim_wrapper: dict, parameters: list[str]) -> None:
     """Refuse settings for parts of a model that reach no parameter; MMEngine passes over them.
 
@@ -72,7 +108,10 @@ class ClearRunner(OpenRunner):
     """MMEngine's Runner, whose building methods name the part of the config that they could not build."""
 
     def init_model_weights(self) -> None:
-        """See `OpenRunner`; MMEngine reads the files, tensors and plain data alone."""
+        """See `OpenRunner`; MMEngine reads the files, tensors and plain data alone, and passes over what does not fit."""
+        for name in ('backbone', 'neck', 'head'):
+            if (part := getattr(self.model, name, None)) is not None:
+                check_initial(part, f'model.{name}')
         try:
             super().init_model_weights()
         except UserError:

@@ -144,6 +144,23 @@ def test_pretrained_weights_are_where_training_starts(project, monkeypatch, one_
     assert all(torch.equal(state[prefix + name], value) for name, value in weights.items())
 
 
+def test_a_file_of_which_no_weight_fits_is_refused(project, monkeypatch, one_thread):
+    monkeypatch.chdir(project.folder)
+    plain = dict(type='mmpretrain.ResNet', depth=18)
+    whole = {f'backbone.{name}': value for name, value in MODELS.build(plain).state_dict().items()}
+    torch.save(whole, 'whole.pth')
+    begun = dict(plain, init_cfg=dict(type='Pretrained', checkpoint='whole.pth'))
+    few = {'train_cfg.max_epochs': 1}
+    with pytest.raises(UserError, match=r"init_cfg of model.backbone\) has no weight of this ResNet: set prefix='backbone.'"):
+        train(student(project, 'ce', begun, 512), overrides=few)
+    begun['init_cfg']['prefix'] = 'backbone.'
+    assert train(student(project, 'ce', begun, 512), overrides=few)['finished']
+    torch.save(dict(other=torch.zeros(3)), 'other.pth')
+    begun['init_cfg'] = dict(type='Pretrained', checkpoint='other.pth')
+    with pytest.raises(UserError, match='has no weight of this ResNet: name another file'):
+        train(student(project, 'ce', begun, 512), overrides=few)
+
+
 class TestTimmBackbone:
     """Messages, and what it gives."""
 

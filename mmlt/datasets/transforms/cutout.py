@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms.base import BatchTransform
 from mmlt.draw import Draw
-from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 
 
@@ -21,9 +21,7 @@ class Cutout(BatchTransform):
     """
 
     def __init__(self, size: int = 16) -> None:
-        if size < 1:
-            raise UserError(f'Cutout has size={size}; give 1 or more pixels.')
-        self.size = size
+        self.size = number(self, 'size', size, least=1, whole=True)
 
     def __call__(self, images: Tensor, draw: Draw) -> Tensor:
         height, width = images.shape[2:]

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms.base import BatchTransform
 from mmlt.datasets.transforms.operations import NAMES, OPERATIONS, apply_chain
 from mmlt.draw import Draw
-from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 
 CHOICES = tuple(name for name in NAMES if name != 'invert')
@@ -28,11 +28,8 @@ class RandAugment(BatchTransform):
     """
 
     def __init__(self, num_ops: int = 2, magnitude: float = 10) -> None:
-        if num_ops < 1:
-            raise UserError(f'RandAugment has num_ops={num_ops}; give 1 or more.')
-        if not 0 <= magnitude <= HIGHEST:
-            raise UserError(f'RandAugment has magnitude={magnitude}; give a number from 0 to {HIGHEST}.')
-        self.num_ops = num_ops
+        self.num_ops = number(self, 'num_ops', num_ops, least=1, whole=True)
+        number(self, 'magnitude', magnitude, least=0, most=HIGHEST)
         operations = [OPERATIONS[name] for name in CHOICES]
         self.functions = tuple(operation.apply for operation in operations)
         self._table = torch.tensor(

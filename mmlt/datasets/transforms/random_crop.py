@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms.base import BatchTransform
 from mmlt.draw import Draw
-from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 
 
@@ -22,10 +22,8 @@ class RandomCrop(BatchTransform):
     """
 
     def __init__(self, padding: int = 4, fill: int = 0) -> None:
-        if padding < 0:
-            raise UserError(f'RandomCrop has padding={padding}; give 0 or more pixels.')
-        self.padding = padding
-        self.fill = fill
+        self.padding = number(self, 'padding', padding, least=0, whole=True)
+        self.fill = number(self, 'fill', fill, least=0, most=255, whole=True)
 
     def __call__(self, images: Tensor, draw: Draw) -> Tensor:
         height, width = images.shape[2:]

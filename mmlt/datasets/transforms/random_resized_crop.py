@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms.base import BatchTransform
 from mmlt.draw import Draw
 from mmlt.errors import UserError
@@ -35,13 +36,12 @@ class RandomResizedCrop(BatchTransform):
         scale: tuple[float, float] = (0.08, 1.0),
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
     ) -> None:
-        if size < 1:
-            raise UserError(f'RandomResizedCrop has size={size}; give 1 or more pixels.')
+        self.size = number(self, 'size', size, least=1, whole=True)
         for name, (low, high) in dict(scale=scale, ratio=ratio).items():
             if not 0 < low <= high:
                 raise UserError(f'RandomResizedCrop has {name}=({low}, {high}); give two numbers above 0, the smaller '
                                 'first.')
-        self.size = size
+        number(self, 'scale', scale[1], most=1)
         self.scale = scale
         self.ratio = ratio
 

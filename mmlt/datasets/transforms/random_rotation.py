@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
+from mmlt.arguments import number
 from mmlt.datasets.transforms.base import BatchTransform
 from mmlt.datasets.transforms.ops_geometry import rotate
 from mmlt.draw import Draw
-from mmlt.errors import UserError
 from mmlt.registry import TRANSFORMS
 
 
@@ -21,10 +21,8 @@ class RandomRotation(BatchTransform):
     """
 
     def __init__(self, degrees: float = 15, fill: int = 0) -> None:
-        if degrees < 0:
-            raise UserError(f'RandomRotation has degrees={degrees}; give the largest angle, 0 or more.')
-        self.degrees = degrees
-        self.fill = fill
+        self.degrees = number(self, 'degrees', degrees, least=0)
+        self.fill = number(self, 'fill', fill, least=0, most=255, whole=True)
 
     def __call__(self, images: Tensor, draw: Draw) -> Tensor:
         angle = (draw.uniform(1, stream=0).squeeze(1).double() * 2 - 1) * self.degrees

@@ -126,9 +126,9 @@ def test_rand_augment_equals_pillow_image_by_image(tiles, in_pillow, num_ops, st
         np.testing.assert_array_equal(as_pillow(result[place]), expected)
 
 
-@pytest.mark.parametrize('arguments', [dict(num_ops=0), dict(magnitude=31), dict(magnitude=-1)])
+@pytest.mark.parametrize('arguments', [dict(num_ops=0), dict(num_ops=2.5), dict(magnitude=31), dict(magnitude=-1)])
 def test_rand_augment_refuses(arguments):
-    with pytest.raises(UserError, match='give'):
+    with pytest.raises(UserError, match='RandAugment: (num_ops|magnitude) must be'):
         RandAugment(**arguments)
 
 

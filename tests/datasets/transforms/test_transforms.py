@@ -206,9 +206,17 @@ def test_resized_crop_falls_back_on_the_centre():
         dict(type='RandomResizedCrop', size=0),
         dict(type='RandomResizedCrop', size=8, scale=(1, 0.5)),
         dict(type='RandomResizedCrop', size=8, ratio=(0, 1)),
+        dict(type='RandomResizedCrop', size=8.5),
+        dict(type='RandomResizedCrop', size=8, scale=(0.5, 2.0)),
+        dict(type='RandomCrop', padding=2.5),
+        dict(type='RandomCrop', fill=(124, 116, 104)),
+        dict(type='RandomCrop', fill=300),
+        dict(type='RandomRotation', fill=(0, 0, 0)),
+        dict(type='RandomRotation', fill=-1),
+        dict(type='Cutout', size=8.5),
     ],
     ids=str,
 )
 def test_wrong_settings_are_named(config):
-    with pytest.raises(UserError, match='give'):
+    with pytest.raises(UserError, match='give|must be'):
         TRANSFORMS.build(config)
