@@ -23,7 +23,9 @@ MANY_CLASSES = 300  # from here on the single classes would hide the lines
 Runs = Mapping[str, tuple[Sequence[int], Sequence[float | None]]]
 
 
-def plot_per_class(path: str | Path, runs: Runs, shot_groups: Mapping[str, Any] | None = None) -> Path:
+def plot_per_class(
+    path: str | Path, runs: Runs, shot_groups: Mapping[str, Any] | None = None, measure: str = 'accuracy'
+) -> Path:
     """Write a PNG of each class's accuracy, classes sorted by how many training images they have.
 
     Grey bars at the back show the training images on a log axis. With many classes a line is a running mean over
@@ -31,18 +33,19 @@ def plot_per_class(path: str | Path, runs: Runs, shot_groups: Mapping[str, Any] 
 
     Args:
         path: the PNG file.
-        runs: label -> (class counts (K,), per-class accuracy (K,) in percent, None or NaN where there is none); at most
+        runs: label -> (class counts (K,), the measure of each class (K,) in percent, None or NaN where there is none); at most
             six, all trained with the same class counts.
         shot_groups: group name -> class ids, marked where given; from :func:`mmlt.priors.shot_groups`.
+        measure: what the runs give of a class, in words.
 
     Raises:
         UserError: there is no run, there are too many, or their classes differ.
     """
-    return atomic_write(path, per_class_png(runs, shot_groups))
+    return atomic_write(path, per_class_png(runs, shot_groups, measure))
 
 
 def per_class_png(runs: Runs, shot_groups: Mapping[str, Any] | None = None, measure: str = 'accuracy') -> bytes:
-    """The picture of :func:`plot_per_class` as the content of a PNG file; `measure` is what the runs give of a class."""
+    """The picture of :func:`plot_per_class` as the content of a PNG file; arguments as there."""
     # The object interface leaves the caller's backend and open figures alone.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -88,8 +88,11 @@ def _main() -> None:
     else:
         for table in texts.for_terminal(compared):
             console.print(table)
+        for run in (run for match, _ in compared for one in match.contestants for run in one.runs):
+            for trouble in run.troubles:
+                console.print(trouble, markup=False)
     if args.plot:
-        _plot(args.plot, args.runs)
+        _plot(args.plot, compared)
     if not args.format:
         if args.plot:
             console.print(f'accuracy against class frequency: {args.plot}', markup=False)
@@ -100,18 +103,36 @@ def _main() -> None:
             console.print('--out DIR writes these tables as Markdown, CSV and LaTeX, and a page of plots', markup=False)
 
 
-def _plot(path: str, folders: Sequence[str]) -> None:
-    from mmlt.analysis.plots import plot_per_class
-    from mmlt.analysis.results import PER_CLASS_FILE, read_per_class_csv, read_results
-    from mmlt.priors import shot_groups
+def _plot(path: str, compared: Sequence) -> None:
+    """Draw each run's figures of the classes.
 
-    runs = {}
-    for folder in folders:
-        record = read_results(folder)
-        rows = read_per_class_csv((Path(folder) if Path(folder).is_dir() else Path(folder).parent) / PER_CLASS_FILE)
-        label = f'{record["config"]}, seed {record["seed"]}'
-        runs[label] = [row['train_images'] for row in rows], [row['accuracy'] for row in rows]
-    plot_per_class(path, runs, shot_groups([row['train_images'] for row in rows], record['shot_groups']['convention']))
+    Args:
+        path: of the picture.
+        compared: of `compare`.
+
+    Raises:
+        UserError: a run has no figures of the classes, there are too many runs, or they have other classes.
+    """
+    from mmlt.analysis.plots import plot_per_class
+    from mmlt.analysis.report.details import measure
+    from mmlt.errors import UserError
+
+    named = []
+    for match, _ in compared:
+        for one in match.contestants:
+            named += [(f'{one.label}, seed {seed}' if (seed := run.record['seed']) is not None else one.label, run)
+                      for run in one.runs]  # fmt: skip
+    labels = [label for label, _ in named]
+    first = named[0][1]
+    key, what = ('recall', measure(first.record)) if first.per_class('AP') is None else ('AP', 'average precision')
+    lines = {}
+    for label, run in named:
+        values = run.per_class(key)
+        if values is None:
+            why = f'{run.path} has no {what} of each class to draw: evaluate its checkpoint by tools/test.py --out'
+            raise UserError(run.troubles[0] if run.troubles else f'{why}.')
+        lines[f'{label} ({run.path})' if labels.count(label) > 1 else label] = run.counts, values
+    plot_per_class(path, lines, first.groups, what)
 
 
 if __name__ == '__main__':

@@ -6,9 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
-from made_runs import make_run
+from made_runs import counts_of, make_run
 from scipy.stats import ttest_ind
 
+from mmlt.analysis import plots
 from mmlt.analysis.comparison import differences, matches, texts
 from mmlt.analysis.comparison.differences import welch
 from mmlt.analysis.comparison.page import comparison_html
@@ -188,6 +189,34 @@ def test_a_checkpoint_of_an_earlier_epoch_is_called_so(tmp_path, make_record):
     assert 'After the last epoch.' in pages['a'] and 'last (epoch 30)' in pages['a']
     make_run(tmp_path / 'c', make_record(finished=False), num_classes=4)
     assert 'This run is not finished.' in write_report(tmp_path / 'c').read_text()
+
+
+def test_the_picture_has_a_line_for_each_run(tmp_path, make_record, call, monkeypatch):
+    drawn = []
+    real = plots.per_class_png
+    monkeypatch.setattr(plots, 'per_class_png', lambda runs, *more: drawn.append((runs, *more)) or real(runs, *more))
+    for name, more in dict(a={}, b=dict(overrides={'lr': '1'}), c=dict(seed=1), again=dict(evaluated_epochs=[])).items():
+        make_run(tmp_path / name, make_record(**more), num_classes=4, seed=ord(name[0]))
+    (tmp_path / 'again/per_class.csv').unlink()  # as tools/test.py leaves it
+    code, out, err = call('compare', 'a', 'b', 'c', '--plot', 'x.png')
+    assert code == 0 and list(drawn[-1][0]) == ['ce, seed 0', 'ce, seed 1', 'ce lr=1, seed 0'], out + err
+    code, out, err = call('compare', 'a', 'again', '--plot', 'x.png')
+    assert code == 0 and list(drawn[-1][0]) == ['ce (a), seed 0', 'ce (again), seed 0'], out + err
+    for (counts, values), name in zip(drawn[-1][0].values(), ('a', 'again'), strict=True):
+        assert np.array_equal(values, read_run(tmp_path / name).per_class('recall')) and list(counts) == counts_of(4)
+    make_run(tmp_path / 'other', make_record(epochs=31), num_classes=4)  # another recipe, called alike
+    code, out, err = call('compare', 'a', 'other', '--plot', 'x.png')
+    assert code == 0 and list(drawn[-1][0]) == ['ce, seed 0 (a)', 'ce, seed 0 (other)'], out + err
+
+    for name in ('d', 'e'):
+        make_run(tmp_path / name, make_record(config=f'{name}/x'), num_classes=6, several=True)
+    code, out, err = call('compare', 'd', 'e', '--plot', 'x.png')
+    assert code == 0 and list(drawn[-1][0]) == ['d, seed 0', 'e, seed 0'] and drawn[-1][2] == 'average precision', out + err
+    code, out, err = call('compare', 'a', 'd', '--plot', 'x.png')
+    assert code == 1 and 'd has no accuracy of each class to draw: evaluate its checkpoint' in err
+    (tmp_path / 'a/evaluation.json').write_text('{}')
+    code, out, err = call('compare', 'a', '--plot', 'x.png')
+    assert code == 0 and 'a/evaluation.json is no evaluation of schema 1' in out, out + err
 
 
 def test_what_cannot_be_compared_is_said(runs, tmp_path, make_record):
