@@ -158,7 +158,7 @@ def test_a_file_of_which_no_weight_fits_is_refused(project, monkeypatch, one_thr
     torch.save(dict(other=torch.zeros(3)), 'other.pth')
     begun['init_cfg'] = dict(type='Pretrained', checkpoint='other.pth')
     with pytest.raises(UserError, match='has no weight of this ResNet: name another file'):
-        train(student(project, 'ce', begun, 512), overrides=few)
+        train(student(project, 'ce', begun, 512), overrides=few, work_dir='other')
 
 
 class TestTimmBackbone:

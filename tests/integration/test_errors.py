@@ -146,7 +146,7 @@ CASES = {
     'images a class in words': (sampler('ClassAwareSampler', samples_per_class='few'), ['samples_per_class', 'few']),
     'power in words': (sampler('PowerSampler', power='root'), ['PowerSampler', 'power', 'root']),
     'half a draw': (sampler('ShuffleSampler', num_samples=1.5), ['ShuffleSampler', 'num_samples', '1.5']),
-    'padding in words': (ce('data_preprocessor.train_transforms.0.padding=wide'), ['model', 'cannot be built', 'TypeError']),
+    'padding in words': (ce('data_preprocessor.train_transforms.0.padding=wide'), ['RandomCrop', 'padding', "'wide'"]),
     'mean without its deviation': (ce('data_preprocessor.mean=[0.5,0.5]'), ['mean', 'std', '[0.5, 0.5]']),
     'two channels': (
         ce('data_preprocessor.mean=[0.5,0.5]', 'data_preprocessor.std=[0.5,0.5]'), ['3 channels', 'mean', '2 numbers']),
