@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmlt.datasets.resident import ResidentDataset
 
@@ -47,3 +48,12 @@ def unpacked(tmp_path_factory):
         return folders[name]
 
     return unpack
+
+
+@pytest.fixture(scope='session')
+def photos(tmp_path_factory) -> Path:
+    """a.png to l.png, 8x8, each of another grey."""
+    root = tmp_path_factory.mktemp('photos')
+    for number, name in enumerate('abcdefghijkl'):
+        Image.new('L', (8, 8), 20 * number).save(root / f'{name}.png')
+    return root

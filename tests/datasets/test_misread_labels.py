@@ -11,16 +11,6 @@ from mmlt.datasets import ImageFolder, ImageList, MultiLabelDataset
 from mmlt.datasets.label_files import read_labels
 from mmlt.errors import UserError
 
-
-@pytest.fixture(scope='module')
-def photos(tmp_path_factory):
-    """a.png to l.png."""
-    root = tmp_path_factory.mktemp('photos')
-    for number, name in enumerate('abcdefghijkl'):
-        Image.new('L', (8, 8), 20 * number).save(root / f'{name}.png')
-    return root
-
-
 HOT = [[0, 1, 0, 0], [1, 0, 0, 1], [0, 0, 0, 0], [0, 0, 1, 0]]  # of a, b, c, d
 FOUR = ['w', 'x', 'y', 'z']
 NUMBERED = [['16', '0'], ['7', '1', '2', '0'], ['5'], ['16', '0']]

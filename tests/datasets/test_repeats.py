@@ -5,21 +5,10 @@ import json
 import numpy as np
 import pytest
 from label_forms import write
-from PIL import Image
 
 from mmlt.datasets import ImageList, MultiLabelDataset
 from mmlt.datasets.label_files import read_labels
 from mmlt.errors import UserError
-
-
-@pytest.fixture(scope='module')
-def photos(tmp_path_factory):
-    """a.png to j.png."""
-    root = tmp_path_factory.mktemp('photos')
-    for number, name in enumerate('abcdefghij'):
-        Image.new('L', (8, 8), 20 * number).save(root / f'{name}.png')
-    return root
-
 
 PAIRS = [('b', 'ice'), ('a', 'nest'), ('b', 'reed'), ('c', 'reed'), ('a', 'ice'), ('b', 'ice')]
 SHOWN = [[1, 0, 1], [1, 1, 0], [0, 0, 1]]  # of b, a, c
